@@ -1,0 +1,170 @@
+"""What a room says, before anyone decides how it looks: documents, figures, tables.
+
+Rooms build a `Document`; `jiqun.report` turns it into a page, a file or a fragment. Every text is
+bilingual, every figure carries the table it draws, every table says where its rows come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jiqun.core.errors import Language
+from jiqun.core.lineage import Lineage
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text in both languages 双语文本.
+
+    Examples
+    --------
+    >>> Text("集群", "cluster").get("en")
+    'cluster'
+    """
+
+    zh: str
+    en: str
+
+    def get(self, language: Language) -> str:
+        """The text in one language."""
+        return self.zh if language == "zh" else self.en
+
+
+Cell = str | int | float | bool | Text | None
+"""A table cell; None is shown as “—” (not available), never as 0."""
+
+Kind = Literal["text", "code", "integer", "number", "ratio", "share", "probability"]
+"""How a column is written: `ratio` as ×12, `share` as 45 %, `probability` in three digits."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table; `key` names it in CSV and JSON."""
+
+    key: str
+    title: Text
+    kind: Kind = "text"
+    digits: int = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a bilingual heading. `links[i]`, where given, is the anchor row i points to."""
+
+    id: str
+    title: Text
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[Cell, ...]]
+    source: Text
+    as_of: str = ""
+    note: Text | None = None
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """One place on a map: `area` drives the circle's area, `shade` (0 to 1) its strength."""
+
+    lon: float
+    lat: float
+    area: float
+    shade: float
+    label: Text
+    detail: Text
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An outline on a map: rings of (lon, lat) in degrees."""
+
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+    label: Text
+
+
+@dataclass(frozen=True)
+class Map:
+    """Bubbles and outlines on a coastline base. `extent` is (west, south, east, north) in degrees; None is the world."""
+
+    bubbles: tuple[Bubble, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    extent: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: `low` and `high`, where known, draw its interval."""
+
+    label: Text
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Horizontal bars from a zero line; `reference` draws a vertical line such as “as expected”."""
+
+    bars: tuple[Bar, ...]
+    unit: Text
+    reference: float | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture whose title is its finding, with the measure and unit below and its table twin."""
+
+    id: str
+    title: Text
+    subtitle: Text
+    mark: Map | Bars
+    table: Table
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text. `tone` marks what the reader must not overlook."""
+
+    text: Text
+    tone: Literal["plain", "lead", "caution"] = "plain"
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One number that matters: value already worded, what it is, and what varies or since when."""
+
+    value: Text
+    name: Text
+    note: Text | None = None
+
+
+@dataclass(frozen=True)
+class KeyFigures:
+    """A row of key figures."""
+
+    figures: tuple[KeyFigure, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading that is a finding, and what stands under it."""
+
+    id: str
+    title: Text
+    blocks: tuple[Block, ...]
+
+
+Block = Paragraph | KeyFigures | Figure | Table | Section
+
+
+@dataclass(frozen=True)
+class Document:
+    """Everything one report says, and where it comes from."""
+
+    title: Text
+    subtitle: Text
+    blocks: tuple[Block, ...]
+    lineage: Lineage
+    attributions: tuple[Text, ...] = field(default=())
