@@ -85,12 +85,31 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Legend:
+    """How to read a map: what a circle's area, its shade and a dot stand for.
+
+    `ticks` words values of `shade` along the scale, from (0.0, …) to (1.0, …).
+    """
+
+    area: Text | None = None
+    shade: Text | None = None
+    ticks: tuple[tuple[float, Text], ...] = ()
+    point: Text | None = None
+
+
+@dataclass(frozen=True)
 class Map:
-    """Bubbles and outlines on a coastline base. `extent` is (west, south, east, north) in degrees; None is the world."""
+    """Bubbles, outlines and points on a coastline base.
+
+    `points` are (lon, lat) of places too many to name; those that fall together become one larger dot.
+    `extent` is (west, south, east, north) in degrees, west > east across the antimeridian; None is the world.
+    """
 
     bubbles: tuple[Bubble, ...] = ()
     shapes: tuple[Shape, ...] = ()
     extent: tuple[float, float, float, float] | None = None
+    points: Sequence[tuple[float, float]] = ()
+    legend: Legend | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +124,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from a zero line; `reference` draws a vertical line such as “as expected”."""
+    """Horizontal bars from a zero line; `reference` draws a vertical line, named “as expected” or the like."""
 
     bars: tuple[Bar, ...]
     unit: Text
     reference: float | None = None
+    reference_name: Text | None = None
+    kind: Kind = "number"
+    digits: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""Number loops of the atlas, compiled by numba. Callers check their input; nothing here raises."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from jiqun.core.arrays import Floats, Integers
+
+LEAF = 16
+FAN = 8
+STACK = 256
+
+
+@njit(cache=True)
+def _spread(v: np.int64) -> np.int64:
+    """Spread the low 21 bits of v to every third bit."""
+    v &= 0x1FFFFF
+    v = (v | (v << 32)) & 0x1F00000000FFFF
+    v = (v | (v << 16)) & 0x1F0000FF0000FF
+    v = (v | (v << 8)) & 0x100F00F00F00F00F
+    v = (v | (v << 4)) & 0x10C30C30C30C30C3
+    return (v | (v << 2)) & 0x1249249249249249
+
+
+@njit(cache=True)
+def curve_keys(vectors: Floats) -> Integers:
+    """Morton key of unit vectors, shape (n, 3): near points get near keys."""
+    n = len(vectors)
+    keys = np.empty(n, np.int64)
+    for i in range(n):
+        kx = np.int64((vectors[i, 0] + 1.0) * 1048575.0)
+        ky = np.int64((vectors[i, 1] + 1.0) * 1048575.0)
+        kz = np.int64((vectors[i, 2] + 1.0) * 1048575.0)
+        keys[i] = _spread(kx) | (_spread(ky) << 1) | (_spread(kz) << 2)
+    return keys
+
+
+@njit(cache=True)
+def merge_equal(points: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Merge neighbours in the order that are the same point; compacts in place, returns the filled part."""
+    n = len(points)
+    last = -1
+    for i in range(n):
+        if (
+            last >= 0
+            and points[i, 0] == points[last, 0]
+            and points[i, 1] == points[last, 1]
+            and points[i, 2] == points[last, 2]
+        ):
+            weight[last] += weight[i]
+        else:
+            last += 1
+            points[last] = points[i]
+            weight[last] = weight[i]
+    return points[: last + 1].copy(), weight[: last + 1].copy()
+
+
+@njit(cache=True)
+def pack(points: Floats, weight: Floats) -> tuple[Floats, Floats, Integers]:
+    """Boxes over points in curve order: level 0 holds LEAF points each, each level above FAN boxes of the one below.
+
+    Returns boxes (k, 6) as lower and upper corner, their weights, and where each level starts (root level last).
+    """
+    n = len(points)
+    starts = [0]
+    count = (n + LEAF - 1) // LEAF
+    total = count
+    while count > 1:
+        starts.append(total)
+        count = (count + FAN - 1) // FAN
+        total += count
+    level_start = np.empty(len(starts) + 1, np.int64)
+    for i in range(len(starts)):
+        level_start[i] = starts[i]
+    level_start[len(starts)] = total
+    boxes = np.empty((total, 6))
+    box_weight = np.zeros(total)
+    for b in range(total):
+        for d in range(3):
+            boxes[b, d] = np.inf
+            boxes[b, d + 3] = -np.inf
+    for i in range(n):
+        b = i // LEAF
+        box_weight[b] += weight[i]
+        for d in range(3):
+            boxes[b, d] = min(boxes[b, d], points[i, d])
+            boxes[b, d + 3] = max(boxes[b, d + 3], points[i, d])
+    for level in range(1, len(starts)):
+        below, here = level_start[level - 1], level_start[level]
+        for child in range(below, here):
+            b = here + (child - below) // FAN
+            box_weight[b] += box_weight[child]
+            for d in range(3):
+                boxes[b, d] = min(boxes[b, d], boxes[child, d])
+                boxes[b, d + 3] = max(boxes[b, d + 3], boxes[child, d + 3])
+    return boxes, box_weight, level_start
+
+
+@njit(cache=True)
+def ball_sums(
+    points: Floats,
+    weight: Floats,
+    boxes: Floats,
+    box_weight: Floats,
+    level_start: Integers,
+    centres: Floats,
+    limit: float,
+) -> Floats:
+    """Weight of points whose squared chord to each centre is <= limit.
+
+    The nearest and farthest corner distances of a box are computed with the same operations, in the same order, as
+    the distance to a point; rounding is monotone, so a box is taken or skipped only when each of its points would be.
+    """
+    m = len(centres)
+    n = len(points)
+    result = np.zeros(m)
+    if n == 0:
+        return result
+    top = len(level_start) - 2
+    stack = np.empty(STACK, np.int64)
+    levels = np.empty(STACK, np.int64)
+    for j in range(m):
+        qx, qy, qz = centres[j, 0], centres[j, 1], centres[j, 2]
+        total = 0.0
+        depth = 0
+        for b in range(level_start[top], level_start[top + 1]):
+            stack[depth] = b
+            levels[depth] = top
+            depth += 1
+        while depth > 0:
+            depth -= 1
+            b = stack[depth]
+            level = levels[depth]
+            lo, hi = boxes[b, 0] - qx, boxes[b, 3] - qx
+            near = 0.0
+            if lo > 0.0:
+                near = lo * lo
+            elif hi < 0.0:
+                near = hi * hi
+            far = max(lo * lo, hi * hi)
+            lo, hi = boxes[b, 1] - qy, boxes[b, 4] - qy
+            if lo > 0.0:
+                near += lo * lo
+            elif hi < 0.0:
+                near += hi * hi
+            far += max(lo * lo, hi * hi)
+            lo, hi = boxes[b, 2] - qz, boxes[b, 5] - qz
+            if lo > 0.0:
+                near += lo * lo
+            elif hi < 0.0:
+                near += hi * hi
+            far += max(lo * lo, hi * hi)
+            if near > limit:
+                continue
+            if far <= limit:
+                total += box_weight[b]
+            elif level == 0:
+                first = (b - level_start[0]) * LEAF
+                for i in range(first, min(first + LEAF, n)):
+                    dx, dy, dz = points[i, 0] - qx, points[i, 1] - qy, points[i, 2] - qz
+                    if dx * dx + dy * dy + dz * dz <= limit:
+                        total += weight[i]
+            else:
+                below = level_start[level - 1]
+                first = below + (b - level_start[level]) * FAN
+                for child in range(first, min(first + FAN, level_start[level])):
+                    stack[depth] = child
+                    levels[depth] = level - 1
+                    depth += 1
+        result[j] = total
+    return result

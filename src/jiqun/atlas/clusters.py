@@ -1,0 +1,440 @@
+"""Geographic clusters of a class of firms 集群识别: the core condition is itself the test.
+
+A place is core when the firms within eps are significantly more than its background explains; clusters are the
+connected cores with the firms around them. Nothing is tested after it was found on the same data: the level is shared
+among all places that could have been found, so the chance of reporting *any* cluster where firms merely follow their
+background is at most alpha. Small specialised places are found, merely populous ones are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from jiqun.atlas import density
+from jiqun.atlas.significance import NullDraws, ball_p_values, critical_counts, log_likelihood_ratio, null_draws
+from jiqun.atlas.sphere import EARTH_RADIUS_KM, BallIndex, centre, checked_eps, unit_vectors
+from jiqun.core.arrays import Floats, Integers
+from jiqun.core.errors import MeasureInputError
+from jiqun.core.frames import as_polars, require_columns
+from jiqun.core.progress import Progress, silent
+
+Against = Literal["firms", "population", "nothing"]
+PERSISTENCE_EPS = (0.75, 1.0, 1.25)
+PERSISTENCE_ALPHA = (0.2, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What a search found 集群, and all that is needed to judge it.
+
+    `table`: a row per cluster by falling log-likelihood ratio: cluster, firms, core_firms, size, locations, expected,
+    ratio, llr, p_adjusted, lon, lat, radius_km, coarse_firms, coarse_share, firms_unshared, persistence. `members`: id,
+    cluster, core. Null where not applicable (no background: expected, ratio, llr, p_adjusted).
+    """
+
+    table: pl.DataFrame
+    members: pl.DataFrame
+    against: Against
+    firms: int
+    background_total: float
+    candidates: int
+    level: float
+    coarse: int
+    unplaced: int
+    parameters: dict[str, Any] = field(default_factory=dict)
+    draws: NullDraws | None = None
+
+    @property
+    def false_find_rate(self) -> float | None:
+        """Share of random registries in which the same search finds anything; None if none were drawn."""
+        return None if self.draws is None else self.draws.false_find_rate(self.level)
+
+
+@dataclass(frozen=True)
+class _Firms:
+    """The class as the search sees it: distinct locations, with what stands on each."""
+
+    rows: pl.DataFrame
+    lon: Floats
+    lat: Floats
+    count: Floats
+    location: Integers
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> _Firms:
+        at = rows.group_by("lon", "lat", maintain_order=True).agg(pl.len().alias("count")).with_row_index("location")
+        location = rows.join(at, on=["lon", "lat"], how="left", maintain_order="left")["location"]
+        x, y, n = (at[name].cast(pl.Float64).to_numpy() for name in ("lon", "lat", "count"))
+        return cls(rows, x, y, n, location.cast(pl.Int64).to_numpy())
+
+
+@dataclass(frozen=True)
+class _Background:
+    """Where firms could be, and how strongly: index of weights, its total, number of candidate locations."""
+
+    index: BallIndex
+    total: float
+    candidates: int
+
+    @classmethod
+    def of(cls, lon: Floats, lat: Floats, weight: Floats | None, firms: _Firms) -> _Background:
+        index = BallIndex.build(lon, lat, weight)
+        if weight is not None and not weight.all():
+            some = weight > 0
+            index = BallIndex.build(lon[some], lat[some], weight[some])
+        vectors = np.ascontiguousarray(unit_vectors(firms.lon, firms.lat).T)
+        strangers = int((index.around(vectors, 0.0) == 0).sum())
+        total = float(index.weight.sum())
+        if total <= 0:
+            raise MeasureInputError("JQ-ATLAS-006")
+        return cls(index, total, index.locations + strangers)
+
+
+def find_clusters(
+    organisations: Any,
+    background: Any = None,
+    *,
+    digital: str | Sequence[str] | None = None,
+    eps_km: float,
+    min_weight: Literal["local"] | float = "local",
+    floor: int = 10,
+    alpha: float = 0.05,
+    calibrate: Literal["locations", "draws"] = "locations",
+    draws: int = 0,
+    seed: int = 20240501,
+    weight: str = "population",
+    size: str | None = None,
+    persistence: bool = True,
+    progress: Progress = silent,
+) -> Clusters:
+    """Clusters of a class of firms that hold more of them than their background explains 集群识别.
+
+        core(x)  ⇔  n(x) >= max(floor, min{k : P(Binomial(N, b(x) / B) >= k) <= alpha / M})
+
+    n(x), b(x): firms of the class, and background, within eps_km of x; N, B: their totals; M: the number of candidate
+    locations, those of the background and the class together. Clusters are the connected cores with their border firms.
+
+    Parameters
+    ----------
+    organisations
+        Any dataframe with `lon`, `lat` (WGS-84 degrees, null: not placed); optional `id`, `precision_km`,
+        `digital_code`, `shared_address` (boolean), and the column named by `size`.
+    background
+        Any dataframe with `lon`, `lat` and the column named by `weight`. None: all firms of `organisations`, of which
+        the class must then be a part.
+    digital
+        Class of interest: prefix or prefixes of `digital_code`, such as "01" or "0304". None: every row.
+    eps_km
+        Radius. Positions known no better than eps/2 are left out of the search and counted as coarse: city centres
+        (10 km) suit 20 km, street addresses 2 to 5 km.
+    min_weight
+        "local", the test above; or one number of firms for all places, as in lists that fix one density for the world.
+    floor
+        Fewest firms within eps of a core place.
+    alpha
+        Family-wise error: chance of finding anything at all where firms only follow their background.
+    calibrate
+        "locations" divides alpha among the M candidates: strict. "draws" takes the level from random registries, so
+        that the rate is just below alpha and more is found.
+    draws
+        Random registries to draw (0: none; 199 where calibrate="draws").
+    size
+        Column that sizes the result (persons, CNY, assignments). It never enters the test.
+    persistence
+        Whether to search again on a grid of eps × (¾, 1, 1¼) and alpha × (⅕, 1, 2).
+
+    Returns
+    -------
+    `Clusters`. An empty table where nothing is found.
+
+    Raises
+    ------
+    MeasureInputError
+        JQ-USE-003: a column is missing; JQ-ATLAS-001 to 003: unusable values; JQ-ATLAS-005: no firm of the class has a
+        usable position; JQ-ATLAS-006: the background weighs nothing; JQ-ATLAS-007: the class is the whole registry and
+        no background is given; JQ-ATLAS-008: alpha or floor out of range.
+
+    Notes
+    -----
+    A cluster's ratio describes the place the search chose, so it lies somewhat above what a fresh sample would show.
+    The binomial treats firms as independent draws: parts of one firm, or firms registered at one address by rule,
+    are not (see `shared_address`).
+    Source: density clustering after Ester et al. (1996) with a threshold per point; scan-statistic reasoning after
+    Kulldorff (1997); family-wise error by Bonferroni or, for draws, Westfall and Young (1993).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> towns = pl.DataFrame({"lon": rng.uniform(110, 120, 400), "lat": rng.uniform(25, 35, 400), "population": [1e5] * 400})
+    >>> makers = pl.DataFrame({"lon": [*towns["lon"][:100], *[113.0] * 15], "lat": [*towns["lat"][:100], *[30.0] * 15]})
+    >>> found = find_clusters(makers, towns, eps_km=20)
+    >>> found.table.select("firms", pl.col("lon", "lat").round(3)).rows()
+    [(15, 113.0, 30.0)]
+    """
+    _check_levels(alpha, floor)
+    radius = checked_eps(eps_km)
+    everyone = as_polars(organisations, "lon", "lat").with_row_index("row")
+    chosen = _of_class(everyone, digital)
+    placed, coarse_rows, unplaced = _by_precision(chosen, radius)
+    if placed.is_empty():
+        raise MeasureInputError("JQ-ATLAS-005", rows=chosen.height, coarse=coarse_rows.height, eps=radius)
+    firms = _Firms.of(placed)
+    against: Against = "population"
+    if background is None:
+        against = "firms" if chosen.height < everyone.height else "nothing"
+        if against == "nothing" and min_weight == "local":
+            raise MeasureInputError("JQ-ATLAS-007", rows=chosen.height)
+        behind, weights = _by_precision(everyone, radius)[0], None
+    else:
+        behind = as_polars(background, "lon", "lat", weight).drop_nulls(["lon", "lat"])
+        weights = behind[weight].fill_null(0).cast(pl.Float64).to_numpy()
+    lon, lat = (behind[name].cast(pl.Float64).to_numpy() for name in ("lon", "lat"))
+    ground = _Background.of(lon, lat, weights, firms)
+
+    null = None
+    rounds = draws or (199 if calibrate == "draws" else 0)
+    if rounds and against != "nothing":
+        null = null_draws(
+            ground.index, placed.height, eps_km=radius, floor=floor, draws=rounds, seed=seed, progress=progress
+        )
+    level = null.level(alpha) if null is not None and calibrate == "draws" else alpha / ground.candidates
+    local = min_weight == "local"
+    share = ground.index.sums(firms.lon, firms.lat, radius) / ground.total
+    threshold: Any = np.maximum(critical_counts(share, placed.height, level), floor) if local else float(min_weight)
+    grid = density.solve(firms.lon, firms.lat, firms.count, eps_km=radius, min_weight=threshold)
+
+    behind_label = grid.assign(lon, lat)
+    table = _describe(firms, grid, size)
+    table = _expect(table, behind_label, weights, ground, placed.height, against)
+    table = _test(table, firms, grid, share, radius, ground.candidates, null, calibrate, against)
+    table = _coarse(table, grid, coarse_rows)
+    table = _without_shared(table, firms, grid, threshold, radius)
+    if persistence and local:
+        table = _persist(table, firms, ground, grid, radius, alpha, level, floor, progress)
+    else:
+        table = table.with_columns(pl.lit(None, pl.Float64).alias("persistence"))
+    table, new_number = _ranked(table)
+    members = placed.select(
+        *([pl.col("id")] if "id" in placed.columns else []),
+        "row",
+        cluster=pl.Series(new_number[grid.labels[firms.location]]),
+        core=pl.Series(grid.core[firms.location]),
+    ).filter(pl.col("cluster") >= 0)
+    parameters = {
+        "digital": digital if digital is None or isinstance(digital, str) else list(digital),
+        "eps_km": radius,
+        "min_weight": min_weight,
+        "floor": floor,
+        "alpha": alpha,
+        "calibrate": calibrate,
+        "draws": rounds,
+        "seed": seed,
+        "size": size,
+        "persistence": persistence,
+    }
+    return Clusters(
+        table=table,
+        members=members,
+        against=against,
+        firms=placed.height,
+        background_total=ground.total,
+        candidates=ground.candidates,
+        level=level,
+        coarse=coarse_rows.height,
+        unplaced=unplaced,
+        parameters=parameters,
+        draws=null,
+    )
+
+
+def _check_levels(alpha: float, floor: int) -> None:
+    if not 0 < alpha < 1 or floor < 1:
+        raise MeasureInputError("JQ-ATLAS-008", alpha=alpha, floor=floor)
+
+
+def _of_class(everyone: pl.DataFrame, digital: str | Sequence[str] | None) -> pl.DataFrame:
+    if digital is None:
+        return everyone
+    require_columns(everyone.columns, "digital_code")
+    prefixes = [digital] if isinstance(digital, str) else list(digital)
+    return everyone.filter(pl.any_horizontal(pl.col("digital_code").str.starts_with(p) for p in prefixes))
+
+
+def _by_precision(rows: pl.DataFrame, eps_km: float) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Rows fit for the search, rows placed too coarsely for it, and how many have no place at all."""
+    placed = rows.filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
+    if "precision_km" not in rows.columns:
+        return placed, placed.clear(), rows.height - placed.height
+    coarse = pl.col("precision_km") > eps_km / 2
+    return placed.filter(~coarse.fill_null(value=False)), placed.filter(coarse), rows.height - placed.height
+
+
+def _describe(firms: _Firms, grid: density.DensityGrid, size: str | None) -> pl.DataFrame:
+    """A row per label: counts, size, centre of the core firms and distance of the farthest member."""
+    frame = pl.DataFrame(
+        {"label": grid.labels, "core": grid.core, "count": firms.count, "lon": firms.lon, "lat": firms.lat}
+    )
+    sizes = pl.lit(None, pl.Float64)
+    if size is not None:
+        require_columns(firms.rows.columns, size)
+        per_location = (
+            pl.DataFrame({"location": firms.location, "value": firms.rows[size].cast(pl.Float64)})
+            .group_by("location")
+            .agg(pl.col("value").sum())
+            .sort("location")["value"]
+        )
+        frame = frame.with_columns(per_location.alias("size"))
+        sizes = pl.col("size").sum()
+    table = (
+        frame.filter(pl.col("label") >= 0)
+        .group_by("label")
+        .agg(
+            firms=pl.col("count").sum().cast(pl.Int64),
+            core_firms=pl.col("count").filter(pl.col("core")).sum().cast(pl.Int64),
+            size=sizes,
+            locations=pl.len(),
+        )
+        .sort("label")
+    )
+    centres, radii = [], []
+    for part in frame.filter(pl.col("label") >= 0).sort("label").partition_by("label", maintain_order=True):
+        core = part.filter(pl.col("core"))
+        lon, lat = centre(core["lon"].to_numpy(), core["lat"].to_numpy(), core["count"].to_numpy())
+        middle = unit_vectors(np.array([lon]), np.array([lat]))
+        chord = np.sqrt(((unit_vectors(part["lon"].to_numpy(), part["lat"].to_numpy()) - middle) ** 2).sum(0).max())
+        centres.append((lon, lat))
+        radii.append(float(2 * EARTH_RADIUS_KM * np.arcsin(min(1.0, chord / 2))))
+    return table.with_columns(
+        lon=pl.Series([c[0] for c in centres], dtype=pl.Float64),
+        lat=pl.Series([c[1] for c in centres], dtype=pl.Float64),
+        radius_km=pl.Series(radii, dtype=pl.Float64),
+    )
+
+
+def _expect(
+    table: pl.DataFrame,
+    behind_label: Integers,
+    weights: Floats | None,
+    ground: _Background,
+    firms: int,
+    against: Against,
+) -> pl.DataFrame:
+    """Expected firms, ratio and log-likelihood ratio from the background that stands within eps of a cluster's cores."""
+    if against == "nothing":
+        nothing = pl.lit(None, pl.Float64)
+        return table.with_columns(expected=nothing, ratio=nothing, llr=nothing)
+    inside = behind_label >= 0
+    held = np.bincount(behind_label[inside], None if weights is None else weights[inside], minlength=table.height)
+    expected = firms * held[table["label"].to_numpy()] / ground.total
+    count = table["firms"].cast(pl.Float64).to_numpy()
+    with np.errstate(divide="ignore"):
+        ratio = np.where(expected > 0, count / expected, np.nan)
+    return table.with_columns(
+        expected=pl.Series(expected),
+        ratio=pl.Series(ratio, nan_to_null=True),
+        llr=pl.Series(log_likelihood_ratio(count, expected, firms)),
+    )
+
+
+def _test(
+    table: pl.DataFrame,
+    firms: _Firms,
+    grid: density.DensityGrid,
+    share: Floats,
+    eps_km: float,
+    candidates: int,
+    null: NullDraws | None,
+    calibrate: str,
+    against: Against,
+) -> pl.DataFrame:
+    """Family-wise p-value of each cluster: that of its strongest core place."""
+    if against == "nothing":
+        return table.with_columns(p_adjusted=pl.lit(None, pl.Float64))
+    core = np.flatnonzero(grid.core)
+    within = BallIndex.build(firms.lon, firms.lat, firms.count).sums(firms.lon[core], firms.lat[core], eps_km)
+    p = ball_p_values(within, share[core], len(firms.location))
+    strongest = np.ones(table.height)
+    np.minimum.at(strongest, grid.labels[core], p)
+    if null is not None and calibrate == "draws":
+        adjusted = (1 + np.searchsorted(np.sort(null.minima), strongest, side="right")) / (null.draws + 1)
+    else:
+        adjusted = np.minimum(1.0, strongest * candidates)
+    return table.with_columns(p_adjusted=pl.Series(adjusted[table["label"].to_numpy()]))
+
+
+def _coarse(table: pl.DataFrame, grid: density.DensityGrid, coarse: pl.DataFrame) -> pl.DataFrame:
+    """Firms known too coarsely for the search whose stated position falls into a cluster, beside its members."""
+    label = grid.assign(coarse["lon"].cast(pl.Float64), coarse["lat"].cast(pl.Float64))
+    count = np.bincount(label[label >= 0], minlength=table.height)[table["label"].to_numpy()]
+    firms = table["firms"].to_numpy()
+    return table.with_columns(coarse_firms=pl.Series(count), coarse_share=pl.Series(count / (count + firms)))
+
+
+def _without_shared(
+    table: pl.DataFrame, firms: _Firms, grid: density.DensityGrid, threshold: Any, eps_km: float
+) -> pl.DataFrame:
+    """Firms that remain in each cluster when those at addresses shared by very many 集群注册 are left out of the search."""
+    if "shared_address" not in firms.rows.columns or not firms.rows["shared_address"].any():
+        return table.with_columns(firms_unshared=pl.col("firms"))
+    shared = firms.rows["shared_address"].fill_null(value=False).to_numpy()
+    kept = np.bincount(firms.location[~shared], minlength=len(firms.lon)).astype(np.float64)
+    some = kept > 0
+    limits = threshold if np.ndim(threshold) == 0 else threshold[some]
+    left = density.solve(firms.lon[some], firms.lat[some], kept[some], eps_km=eps_km, min_weight=limits)
+    base = grid.labels[some]
+    both = (base >= 0) & (left.labels >= 0)
+    count = np.bincount(base[both], kept[some][both], minlength=table.height).astype(np.int64)
+    return table.with_columns(firms_unshared=pl.Series(count[table["label"].to_numpy()]))
+
+
+def _persist(
+    table: pl.DataFrame,
+    firms: _Firms,
+    ground: _Background,
+    grid: density.DensityGrid,
+    eps_km: float,
+    alpha: float,
+    level: float,
+    floor: int,
+    progress: Progress,
+) -> pl.DataFrame:
+    """Share of the other eps × alpha searches in which at least half of a cluster's core firms lie in one cluster again."""
+    held = np.zeros(table.height)
+    core = np.flatnonzero(grid.core)
+    base, weight = grid.labels[core], firms.count[core]
+    whole = np.bincount(base, weight, minlength=table.height)
+    trials = [(e, a) for e in PERSISTENCE_EPS for a in PERSISTENCE_ALPHA if (e, a) != (1.0, 1.0) and a * alpha < 1]
+    share: dict[float, Floats] = {}
+    for done, (e, a) in enumerate(trials):
+        if e not in share:
+            share[e] = ground.index.sums(firms.lon, firms.lat, e * eps_km) / ground.total
+        threshold = np.maximum(critical_counts(share[e], len(firms.location), a * level), floor)
+        other = density.solve(firms.lon, firms.lat, firms.count, eps_km=e * eps_km, min_weight=threshold).labels[core]
+        again = other >= 0
+        pairs = (
+            pl.DataFrame({"base": base[again], "other": other[again], "weight": weight[again]})
+            .group_by("base", "other")
+            .agg(pl.col("weight").sum())
+            .group_by("base")
+            .agg(pl.col("weight").max())
+        )
+        most = np.zeros(table.height)
+        most[pairs["base"].to_numpy()] = pairs["weight"].to_numpy()
+        held += most >= 0.5 * whole
+        progress("persistence", done + 1, len(trials))
+    return table.with_columns(persistence=pl.Series((held / len(trials))[table["label"].to_numpy()]))
+
+
+def _ranked(table: pl.DataFrame) -> tuple[pl.DataFrame, Integers]:
+    """Clusters numbered by falling log-likelihood ratio (without background: by firms), and the new number of each label."""
+    ordered = table.sort("llr", "firms", "label", descending=[True, True, False], nulls_last=True)
+    number = np.full(table.height + 1, -1, np.int64)  # the last entry serves label −1
+    number[ordered["label"].to_numpy()] = np.arange(table.height)
+    return ordered.with_columns(cluster=pl.int_range(pl.len())).select(
+        "cluster", pl.exclude("cluster", "label")
+    ), number

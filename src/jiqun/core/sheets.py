@@ -1,0 +1,20 @@
+"""What leaves for a spreadsheet must not run there 防公式注入."""
+
+from __future__ import annotations
+
+import polars as pl
+
+FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+
+
+def neutralise(frame: pl.DataFrame) -> pl.DataFrame:
+    """Prefix an apostrophe to every text cell that a spreadsheet would read as a formula.
+
+    Examples
+    --------
+    >>> neutralise(pl.DataFrame({"name": ["=1+1", "华为"]}))["name"].to_list()
+    ["'=1+1", '华为']
+    """
+    text = pl.col(pl.String)
+    starts = text.str.slice(0, 1).is_in(FORMULA_START)
+    return frame.with_columns(pl.when(starts).then(pl.lit("'") + text).otherwise(text).name.keep())
