@@ -1,0 +1,91 @@
+"""What tests borrow from the machine. What is absent skips its tests and is named.
+
+`JIQUN_REQUIRE=browser,java,fonts,data` turns the skips named there into failures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).parents[1]
+MARKED = {"chromium": "browser", "spark": "spark"}
+
+# The machine is shared: how long an example takes says nothing about the code.
+settings.register_profile("jiqun", deadline=None, database=None, derandomize="CI" in os.environ)
+settings.load_profile("jiqun")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the browser or Spark, so that no test can forget to."""
+    for item in items:
+        for fixture in MARKED.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKED[fixture])
+
+
+def require(what: str, found: object, missing: str) -> None:
+    """Skip, or fail where JIQUN_REQUIRE names `what`, unless it was found."""
+    if found:
+        return
+    if what in os.environ.get("JIQUN_REQUIRE", "").replace(" ", "").split(","):
+        pytest.fail(f"JIQUN_REQUIRE names {what}, but {missing}", pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; JIQUN_SHARED names the folder it lies in."""
+    data = Path(os.environ.get("JIQUN_SHARED", ROOT.parent / "shared")) / "data"
+    require("data", data.is_dir(), f"there is no {os.path.relpath(data, ROOT)} (JIQUN_SHARED may name its parent)")
+    return data
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The system's Chromium, for `chromium --headless --no-sandbox …`."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    require("browser", found, "Chromium is absent; install the package chromium")
+    return Path(str(found))
+
+
+@pytest.fixture(scope="session")
+def cjk_font() -> str:
+    """The name of a font with Chinese characters."""
+    query = ["fc-list", ":lang=zh-cn", "family"]
+    names = subprocess.run(query, capture_output=True, text=True, check=True).stdout if shutil.which("fc-list") else ""
+    require("fonts", names, "no Chinese font is known; install the packages fontconfig and fonts-noto-cjk")
+    return names.splitlines()[0]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A quiet Spark on two cores. Frames go in and out through Arrow: this Spark does not know pandas 3."""
+    require("java", shutil.which("java"), "Java is absent; install the package default-jre-headless (17 or later)")
+    require("java", find_spec("pyspark"), "PySpark is absent; run make test-spark")
+    sql = pytest.importorskip("pyspark.sql")
+    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    options = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.log.level": "ERROR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark")),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    session = sql.SparkSession.builder.master("local[2]").config(map=options).getOrCreate()
+    yield session
+    session.stop()
