@@ -153,16 +153,13 @@ def find(actor: Actor, result: StoredResult, wanted: str) -> dict[str, Any]:
 
 def _classified(organisations: pl.DataFrame) -> pl.DataFrame:
     """Organisations with `digital_code`: the register's own where it gives one, else what the industry code decides."""
-    columns = [name for name in organisations.columns if name not in {"digital_division", "core", "partial", "decided"}]
-    given = organisations.select(columns)
-    if "industry_code" not in given.columns:
-        return given if "digital_code" in given.columns else given.with_columns(digital_code=pl.lit(None, pl.String))
-    own = (
-        given["digital_code"] if "digital_code" in given.columns else pl.Series([None] * given.height, dtype=pl.String)
-    )
-    classified = classify_codes(given.drop("digital_code", strict=False), column="industry_code", definition="narrow")
-    decided = pl.when(pl.col("decided")).then(pl.col("digital_code"))
-    return given.with_columns(digital_code=classified.select(pl.coalesce(own, decided)).to_series())
+    given = "digital_code" in organisations.columns
+    own = organisations["digital_code"] if given else pl.Series([None] * organisations.height, dtype=pl.String)
+    if "industry_code" not in organisations.columns:
+        return organisations.with_columns(digital_code=own)
+    classified = classify_codes(organisations.select("industry_code"), column="industry_code")
+    decided = classified.select(pl.when(pl.col("decided")).then(pl.col("digital_code"))).to_series()
+    return organisations.with_columns(digital_code=own.fill_null(decided))
 
 
 def _fitting_eps(organisations: pl.DataFrame) -> float:
@@ -229,7 +226,7 @@ def _told(
         "clusters": table,
         "members": members.drop("cluster").select("cluster_id", pl.exclude("cluster_id")),
         "largest": largest_members(members, size=search.size).drop("cluster"),
-        "regions": regions,
+        **({"regions": regions} if regions.width else {}),
         "died": pl.DataFrame({"cluster_id": list(succession.died)}, schema={"cluster_id": pl.String}),
     }
     return tables, values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import polars.selectors as cs
 
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
@@ -15,6 +16,6 @@ def neutralise(frame: pl.DataFrame) -> pl.DataFrame:
     >>> neutralise(pl.DataFrame({"name": ["=1+1", "华为"]}))["name"].to_list()
     ["'=1+1", '华为']
     """
-    text = pl.col(pl.String)
+    text = (cs.string() | cs.categorical() | cs.enum()).cast(pl.String)
     starts = text.str.slice(0, 1).is_in(FORMULA_START)
     return frame.with_columns(pl.when(starts).then(pl.lit("'") + text).otherwise(text).name.keep())

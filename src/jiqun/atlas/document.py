@@ -1,0 +1,523 @@
+"""What a search says, in words, maps and tables, in both languages 图谱报告. `jiqun.report` gives it a look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import shapely
+
+from jiqun.atlas.outline import rings
+from jiqun.core.document import (
+    Bar,
+    Bars,
+    Block,
+    Bubble,
+    Cell,
+    Column,
+    Document,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Map,
+    Paragraph,
+    Section,
+    Shape,
+    Table,
+    Text,
+)
+from jiqun.intake.gazetteer import country_name
+from jiqun.report.formats import probability, ratio_number, spoken
+from jiqun.store import StoredResult
+from jiqun.taxonomy import name as class_name
+
+FIRMS = Text("企业", "firms")
+MAP_POINTS = 1000
+REGIONS_SHOWN = 30
+RATIO_SHADE = 50.0
+EVENTS = {
+    "born": Text("新增", "new"),
+    "continued": Text("延续", "continued"),
+    "split": Text("分立", "split off"),
+    "merged": Text("合并", "merged"),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was searched: a noun for the firms, the register's name, its size column if any, whom to thank."""
+
+    noun: Text
+    register: Text
+    size: Text | None = None
+    attributions: tuple[Text, ...] = ()
+
+
+def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block] = ()) -> Document:
+    """The report of a search: headline, map, ranked table, a section per cluster, regions, method."""
+    clusters = result.table("clusters")
+    told = _Told(result, subject, clusters)
+    blocks: list[Block] = [Paragraph(told.headline(), "lead"), told.key_figures()]
+    if clusters.height:
+        blocks.append(told.world())
+        blocks.append(told.ranked())
+    blocks += [Paragraph(text, "caution") for text in told.cautions()]
+    blocks += extra
+    if "regions" in result.tables:
+        blocks.append(told.regions())
+    blocks.append(told.method())
+    members, largest = result.table("members"), result.table("largest")
+    if clusters.height:
+        own = members.partition_by("cluster_id", as_dict=True)
+        first = largest.partition_by("cluster_id", as_dict=True)
+        pages = tuple(
+            told.cluster(row, own[row["cluster_id"],], first[row["cluster_id"],], rank)
+            for rank, row in enumerate(clusters.to_dicts(), 1)
+        )
+        blocks.append(Section("clusters", Text("逐个集群", "Cluster by cluster"), pages))
+    return Document(
+        title=Text(f"{subject.noun.zh}集群图谱", f"Atlas of {subject.noun.en}"),
+        subtitle=Text(f"{subject.register.zh} · 截至 {told.as_of}", f"{subject.register.en} · as of {told.as_of}"),
+        blocks=tuple(blocks),
+        lineage=result.lineage,
+        attributions=subject.attributions,
+    )
+
+
+def summary_table(clusters: pl.DataFrame) -> pl.DataFrame:
+    """The columns of a run that fit a terminal, in rank order."""
+    wanted = ("cluster_id", "name_en", "name_zh", "country", "firms", "size", "expected", "ratio", "llr", "p_adjusted")
+    return clusters.select(
+        pl.int_range(1, pl.len() + 1).alias("rank"),
+        *wanted,
+        "persistence",
+        "event",
+        pl.col("digital_code").alias("class"),
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One result, put into words."""
+
+    result: StoredResult
+    subject: Subject
+    clusters: pl.DataFrame
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return dict(self.result.values)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return dict(self.values["parameters"])
+
+    @property
+    def as_of(self) -> str:
+        return self.result.lineage.inputs[0].as_of
+
+    @property
+    def source(self) -> Text:
+        return self.subject.register
+
+    @property
+    def by_population(self) -> bool:
+        return bool(self.values["against"] == "population")
+
+    def headline(self) -> Text:
+        zh, en = self.subject.noun.zh, self.subject.noun.en
+        ground = Text("人口", "population") if self.by_population else Text("全部企业", "firms of all kinds")
+        count = self.clusters.height
+        if not count:
+            return Text(
+                f"没有一个地方的{zh}多于其{ground.zh}所能解释的数量。",
+                f"No place holds more {en} than its {ground.en} explain{'s' if self.by_population else ''}.",
+            )
+        first = self.clusters.row(0, named=True)
+        explains = "explains" if self.by_population else "explain"
+        places_zh = f"{count} 个地方的{zh}多于其{ground.zh}所能解释的数量。"
+        places_en = f"{count} place{'s hold' if count > 1 else ' holds'} more {en} than {'their' if count > 1 else 'its'} {ground.en} {explains}. "
+        return Text(
+            f"{places_zh}{first['name_zh']}居首：{first['firms']:,} 家，{_times(first).zh}。",
+            f"{places_en}{first['name_en']} leads: {first['firms']:,} firms, {_times(first).en}.",
+        )
+
+    def key_figures(self) -> KeyFigures:
+        values = self.values
+        inside = int(self.clusters["firms"].sum())
+        share = inside / max(values["firms"], 1)
+        rate = values["false_find_rate"]
+        figures = [
+            KeyFigure(Text(f"{self.clusters.height}", f"{self.clusters.height}"), Text("集群", "clusters")),
+            KeyFigure(
+                spoken(inside),
+                Text("集群内企业", "firms in clusters"),
+                Text(f"占参与搜索企业的 {share:.0%}", f"{share:.0%} of those searched".replace("%", " %")),
+            ),
+            KeyFigure(
+                spoken(values["firms"]),
+                Text("参与搜索的企业", "firms searched"),
+                Text(
+                    f"另有 {values['coarse']:,} 家位置过粗，{values['unplaced']:,} 家没有位置",
+                    f"besides {values['coarse']:,} placed too coarsely and {values['unplaced']:,} not placed",
+                ),
+            ),
+        ]
+        if rate is not None:
+            found = round(rate * values["draws"])
+            figures.append(
+                KeyFigure(
+                    Text(f"{found} / {values['draws']}", f"{found} of {values['draws']}"),
+                    Text("随机登记库中有所发现的次数", "random registers in which anything was found"),
+                    Text(f"允许的比例：{self.parameters['alpha']:g}", f"allowed share: {self.parameters['alpha']:g}"),
+                )
+            )
+        return KeyFigures(tuple(figures))
+
+    def world(self) -> Figure:
+        bubbles = tuple(
+            Bubble(
+                lon=row["lon"],
+                lat=row["lat"],
+                area=float(row["firms"]),
+                shade=_shade(row["ratio"]),
+                label=Text(row["name_zh"], row["name_en"]),
+                detail=Text(f"{row['firms']:,} 家，{_times(row).zh}", f"{row['firms']:,} firms, {_times(row).en}"),
+                anchor=row["cluster_id"],
+            )
+            for row in self.clusters.to_dicts()
+        )
+        top = self.clusters.head(3)
+        zh, en = "、".join(top["name_zh"]), ", ".join(top["name_en"])
+        return Figure(
+            id="map",
+            title=Text(f"最突出的集群：{zh}", f"The clusters that stand out most: {en}"),
+            subtitle=Text(
+                "圆的面积：企业数；深浅：相对期望的倍数。只画海岸线",
+                "Area of a circle: firms; shade: ratio to expectation. Coastlines only",
+            ),
+            mark=Map(bubbles=bubbles),
+            table=self._ranked_table("map-table"),
+        )
+
+    def ranked(self) -> Section:
+        return Section(
+            "ranking",
+            Text("全部集群，按证据强弱排序", "All clusters, by strength of evidence"),
+            (self._ranked_table("ranking-table"),),
+        )
+
+    def _ranked_table(self, table_id: str) -> Table:
+        size = self.subject.size
+        columns = (
+            Column("rank", Text("序", "#"), "integer"),
+            Column("cluster_id", Text("编号", "Id"), "code"),
+            Column("name", Text("集群", "Cluster")),
+            Column("country", Text("国家或地区", "Country or region")),
+            Column("firms", Text("企业数", "Firms"), "integer"),
+            *((Column("size", size, "integer"),) if size else ()),
+            Column("expected", Text("期望数", "Expected"), "number", 1),
+            Column("ratio", Text("倍数", "× expected"), "ratio"),
+            Column("llr", Text("对数似然比", "Log-likelihood ratio"), "number", 0),
+            Column("p_adjusted", Text("校正 p 值", "Adjusted p"), "probability"),
+            Column("persistence", Text("稳定性", "Persistence"), "share", 0),
+            Column("coarse_share", Text("粗定位占比", "Coarse share"), "share", 0),
+            Column("event", Text("变化", "Change")),
+        )
+        rows = [
+            (
+                rank,
+                row["cluster_id"],
+                Text(row["name_zh"], row["name_en"]),
+                _country(row["country"]),
+                row["firms"],
+                *((row["size"],) if size else ()),
+                row["expected"],
+                row["ratio"],
+                row["llr"],
+                row["p_adjusted"],
+                row["persistence"],
+                row["coarse_share"],
+                EVENTS[row["event"]],
+            )
+            for rank, row in enumerate(self.clusters.to_dicts(), 1)
+        ]
+        links = tuple(self.clusters["cluster_id"])
+        title = Text("集群一览", "Clusters")
+        return Table(table_id, title, columns, rows, self.source, self.as_of, links=links)
+
+    def cautions(self) -> list[Text]:
+        texts = []
+        if self.by_population:
+            texts.append(
+                Text(
+                    "检验以人口为背景：登记库只含一类企业，说明的是“多于人口所能解释”，不是“多于当地产业结构所能解释”。",
+                    "Tested against population: the register holds one kind of firm only, so this shows more than the people there explain, "
+                    "not more than the local mix of industries explains.",
+                )
+            )
+        texts.append(
+            Text(
+                "登记库是全数，没有抽样误差；会变的是收录范围、分类、定位与记录的新旧，本表未给出它们的区间。倍数描述的是搜索所选中的地方，比新样本会显示的略高。",
+                "The register is a full count, so there is no sampling error; what varies is coverage, classification, placing and the age of records, for which no "
+                "interval is given here. A ratio describes the place that the search chose and lies somewhat above what a fresh sample would show.",
+            )
+        )
+        shared = self.values["shared_address"]
+        if shared:
+            texts.append(
+                Text(
+                    f"{shared:,} 家企业的地址为许多企业共用(集群注册)；各集群去掉它们之后的企业数见逐个集群。",
+                    f"{shared:,} firms give an address shared by very many; each cluster below shows its count without them.",
+                )
+            )
+        return texts
+
+    def cluster(self, row: dict[str, Any], members: pl.DataFrame, largest: pl.DataFrame, rank: int) -> Section:
+        zh, en = self.subject.noun.zh, self.subject.noun.en
+        country = _country(row["country"])
+        place = Text(f"{country.zh} {row['name_zh']}", f"{row['name_en']}, {country.en}")
+        leading = _class_text(row)
+        sentence = Text(
+            f"{place.zh}：{row['firms']:,} 家{zh}，{_times(row).zh}；按证据强弱排第 {rank}。{leading.zh}"
+            f"{row['core_firms']:,} 家位于核心地点，半径 {row['radius_km']:,.0f} 千米，{row['locations']} 个位置。",
+            f"{place.en}: {row['firms']:,} {en}, {_times(row).en}; number {rank} by strength of evidence. {leading.en}"
+            f"{row['core_firms']:,} stand at core places; radius {row['radius_km']:,.0f} km, {row['locations']} locations.",
+        )
+        figures = [
+            KeyFigure(spoken(row["firms"]), Text("企业", "firms")),
+            KeyFigure(_ratio(row["ratio"]), Text("相对期望", "to expectation")),
+        ]
+        if self.subject.size and row["size"] is not None:
+            figures.append(KeyFigure(spoken(row["size"]), self.subject.size))
+        if row["persistence"] is not None:
+            figures.append(
+                KeyFigure(
+                    Text(f"{row['persistence']:.0%}", f"{row['persistence']:.0%}".replace("%", " %")),
+                    Text("稳定性", "persistence"),
+                    Text("换用其他半径与水平时仍在的比例", "of searches with other radii and levels"),
+                )
+            )
+        if row["firms_unshared"] != row["firms"]:
+            figures.append(
+                KeyFigure(spoken(row["firms_unshared"]), Text("去掉共用地址之后", "without shared addresses"))
+            )
+        blocks: list[Block] = [Paragraph(sentence), KeyFigures(tuple(figures))]
+        if row["p_adjusted"] is not None:
+            p = probability(row["p_adjusted"])
+            blocks.append(
+                Paragraph(
+                    Text(
+                        f"最强核心地点的族系误差校正 p 值：{p}。期望 {row['expected']:,.1f} 家。变化：{EVENTS[row['event']].zh}。",
+                        f"Family-wise adjusted p of its strongest core place: {p}. Expected: {row['expected']:,.1f} firms. Change: {EVENTS[row['event']].en}.",
+                    )
+                )
+            )
+        blocks.append(self._local_map(row, members, largest))
+        return Section(row["cluster_id"], Text(f"{rank}. {place.zh}", f"{rank}. {place.en}"), tuple(blocks))
+
+    def _local_map(self, row: dict[str, Any], members: pl.DataFrame, largest: pl.DataFrame) -> Figure:
+        places = [c for c in ("place_name", "place_name_zh") if c in members.columns]
+        at = (
+            members.group_by("lon", "lat")
+            .agg(pl.len().alias("n"), *(pl.col(c).drop_nulls().first() for c in places))
+            .sort("n", "lon", "lat", descending=[True, False, False])
+            .head(MAP_POINTS)
+        )
+        bubbles = tuple(
+            Bubble(
+                lon=point["lon"],
+                lat=point["lat"],
+                area=float(point["n"]),
+                shade=0.5,
+                label=_place_text(point),
+                detail=Text(f"{point['n']:,} 家", f"{point['n']:,} firms"),
+            )
+            for point in at.to_dicts()
+        )
+        outline = rings(shapely.from_wkt(row["hull_wkt"]))
+        name = Text(row["name_zh"], row["name_en"])
+        shapes = (Shape(outline, name),) if outline else ()
+        west, south, east, north = _extent(row)
+        busiest = _place_text(at.row(0, named=True))
+        share = at.item(0, "n") / members.height
+        return Figure(
+            id=f"{row['cluster_id']}-map",
+            title=Text(
+                f"{share:.0%} 的成员位于{busiest.zh or '同一处'}",
+                f"{share:.0%} of the members are at {busiest.en or 'one place'}".replace("%", " %"),
+            ),
+            subtitle=Text(
+                "圆的面积：企业数；轮廓：成员的凸包", "Area of a circle: firms; outline: convex hull of the members"
+            ),
+            mark=Map(bubbles=bubbles, shapes=shapes, extent=(west, south, east, north)),
+            table=self._largest(row, largest),
+        )
+
+    def _largest(self, row: dict[str, Any], largest: pl.DataFrame) -> Table:
+        size = self.parameters["size"]
+        columns = [Column("name", Text("企业", "Firm")), Column("city", Text("城市(原文)", "City as given"))]
+        if size:
+            columns.append(Column(size, self.subject.size or Text("规模", "Size"), "integer"))
+        keys = [c.key for c in columns]
+        rows: list[tuple[Cell, ...]] = [tuple(r.get(k) for k in keys) for r in largest.to_dicts()]
+        by = Text("按规模排列", "by size") if size else Text("按名称排列", "by name")
+        title = Text(f"前 {len(rows)} 名成员，{by.zh}", f"First {len(rows)} members, {by.en}")
+        return Table(f"{row['cluster_id']}-largest", title, tuple(columns), rows, self.source, self.as_of)
+
+    def regions(self) -> Section:
+        regions = self.result.table("regions").filter(pl.col("firms") > 0)
+        columns = (
+            Column("country", Text("国家或地区", "Country or region")),
+            Column("firms", Text("企业数", "Firms"), "integer"),
+            Column("coarse", Text("其中粗定位", "Placed coarsely"), "integer"),
+            Column("expected", Text("期望数", "Expected"), "number", 1),
+            Column("lq", Text("区位熵", "Location quotient"), "number", 2),
+            Column("lq_shrunk", Text("收缩后", "Shrunken"), "number", 2),
+            Column("g_star", Text("G*", "G*"), "number", 1),
+            Column("g_star_q", Text("G* 的 q 值", "q of G*"), "probability"),
+        )
+        keys = [c.key for c in columns[1:]]
+        rows = [(_country(row["country"]), *(row[k] for k in keys)) for row in regions.to_dicts()]
+        table = Table(
+            "regions-table",
+            Text("各国家和地区", "Countries and regions"),
+            columns,
+            rows,
+            self.source,
+            self.as_of,
+            note=Text(
+                "收缩：Marshall 全局经验贝叶斯；G*：中心相距 1,000 千米以内为邻；q：Benjamini–Hochberg",
+                "Shrunken: Marshall's global empirical Bayes; G*: neighbours have centres within 1,000 km; q: Benjamini–Hochberg",
+            ),
+        )
+        shown = regions.drop_nulls("lq_shrunk").sort("lq_shrunk", descending=True).head(15)
+        top = _country(shown.item(0, "country")) if shown.height else Text("", "")
+        bars = tuple(Bar(_country(c), v) for c, v in shown.select("country", "lq_shrunk").iter_rows())
+        figure = Figure(
+            id="regions-bars",
+            title=Text(f"相对人口，{top.zh}的企业最密", f"Relative to population, {top.en} has most firms"),
+            subtitle=Text(
+                "收缩后的区位熵；1 为总体水平；前 15 名", "Shrunken location quotient; 1 is the overall level; first 15"
+            ),
+            mark=Bars(bars, Text("倍", "×"), reference=1.0),
+            table=table,
+        )
+        text = Text(
+            "区域口径也计入位置只到省、州或国家的企业，因此不依赖城市定位。",
+            "The count by region also holds the firms whose place is known no better than a province, state or country.",
+        )
+        return Section("regions", Text("按国家和地区", "By country and region"), (Paragraph(text), figure))
+
+    def method(self) -> Section:
+        p, values = self.parameters, self.values
+        local = p["min_weight"] == "local"
+        level = f"{values['level']:.2e}"
+        test = (
+            Text(
+                f"一个地点为核心，当且仅当 {p['eps_km']:g} 千米内的企业数不少于 {p['floor']} 家，且在企业按背景随机分布时，"
+                f"出现这么多或更多企业的概率(二项分布)不超过 {level}。该水平由 α = {p['alpha']:g} "
+                + (
+                    f"除以 {values['candidates']:,} 个候选地点得到。"
+                    if p["calibrate"] == "locations"
+                    else "和随机登记库标定得到。"
+                ),
+                f"A place is core when at least {p['floor']} firms stand within {p['eps_km']:g} km, and when so many or more would stand there with a probability of at "
+                f"most {level} (binomial) if firms fell on the background at random. That level is alpha = {p['alpha']:g} "
+                + (
+                    f"divided by {values['candidates']:,} candidate places."
+                    if p["calibrate"] == "locations"
+                    else "as calibrated on random registers."
+                ),
+            )
+            if local
+            else Text(
+                f"一个地点为核心，当且仅当 {p['eps_km']:g} 千米内的企业数不少于 {p['min_weight']:g}。没有做显著性检验。",
+                f"A place is core when at least {p['min_weight']:g} firms stand within {p['eps_km']:g} km. No test of significance.",
+            )
+        )
+        linked = Text(
+            "集群是相互可达的核心地点连同其边缘企业；排序按对数似然比。",
+            "Clusters are the connected core places with their border firms, ranked by log-likelihood ratio.",
+        )
+        blocks: list[Block] = [Paragraph(test), Paragraph(linked)]
+        if values["draws"]:
+            rate = values["false_find_rate"]
+            blocks.append(
+                Paragraph(
+                    Text(
+                        f"检查：把同样多的企业按背景随机重放 {values['draws']} 次并重做整个搜索，{rate:.1%} 的次数有所发现。",
+                        f"Check: the same number of firms thrown on the background at random {values['draws']} times, the whole search rerun: "
+                        f"{rate:.1%} of the draws find anything.".replace("%", " %"),
+                    )
+                )
+            )
+        precision = values["precision"]
+        if precision:
+            columns = (
+                Column("placed_by", Text("定位依据", "Placed by"), "code"),
+                Column("precision_km", Text("精度(千米)", "Precision (km)"), "number", 1),
+                Column("rows", Text("企业数", "Firms"), "integer"),
+            )
+            rows = [(r["placed_by"], r["precision_km"], r["rows"]) for r in precision]
+            blocks.append(
+                Table(
+                    "precision",
+                    Text("位置的精度", "How precisely firms are placed"),
+                    columns,
+                    rows,
+                    self.source,
+                    self.as_of,
+                )
+            )
+        return Section("method", Text("方法", "Method"), tuple(blocks))
+
+
+def _times(row: dict[str, Any]) -> Text:
+    if row["ratio"] is None:
+        return Text("没有可比的背景", "no background to compare with")
+    ratio = ratio_number(row["ratio"])
+    return Text(f"为期望的 {ratio} 倍", f"{ratio} times the expectation")
+
+
+def _ratio(value: float | None) -> Text:
+    return Text("—", "—") if value is None else Text(f"×{ratio_number(value)}", f"×{ratio_number(value)}")
+
+
+def _shade(ratio: float | None) -> float:
+    """0 at the expectation to 1 at fifty times it, by logarithm."""
+    if ratio is None:
+        return 1.0
+    return float(min(1.0, max(0.0, pl.Series([ratio]).log(RATIO_SHADE)[0])))
+
+
+def _country(code: str | None) -> Text:
+    if code is None:
+        return Text("—", "—")
+    return Text(country_name(code, "zh"), country_name(code, "en"))
+
+
+def _class_text(row: dict[str, Any]) -> Text:
+    code = row.get("digital_code")
+    if code is None:
+        return Text("", "")
+    share = row["class_share"]
+    return Text(
+        f"主导类别：{class_name(code, 'zh')}({share:.0%})。",
+        f"Leading class: {class_name(code, 'en')} ({share:.0%}). ".replace("%", " %"),
+    )
+
+
+def _place_text(point: dict[str, Any]) -> Text:
+    en = point.get("place_name") or ""
+    return Text(point.get("place_name_zh") or en, en)
+
+
+def _extent(row: dict[str, Any]) -> tuple[float, float, float, float]:
+    """A window around a cluster, one and a half radii wide, at least 15 km to each side."""
+    reach = max(1.5 * row["radius_km"], 15.0) / 111.2
+    across = reach / max(0.1, float(pl.Series([row["lat"]]).radians().cos()[0]))
+    lon, lat = row["lon"], row["lat"]
+    return (lon - across, max(-90.0, lat - reach), lon + across, min(90.0, lat + reach))

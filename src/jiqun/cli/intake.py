@@ -1,0 +1,153 @@
+"""Commands of intake: load a table, make a template to fill in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from jiqun.cli.output import Format, progress, write
+from jiqun.cli.workspace import WorkspaceOption, open_workspace
+from jiqun.core.actor import LOCAL
+from jiqun.core.errors import current_language
+from jiqun.intake import desk
+from jiqun.intake.columns import parse_map
+from jiqun.intake.summary import LoadReport, command_line
+from jiqun.intake.template import write_template
+
+
+class CrsName(StrEnum):
+    """Coordinate systems."""
+
+    wgs84 = "wgs84"
+    gcj02 = "gcj02"
+    bd09 = "bd09"
+
+
+class TemplateLanguage(StrEnum):
+    """Languages of headers."""
+
+    zh = "zh"
+    en = "en"
+
+
+def register(app: typer.Typer) -> None:
+    """Add intake's commands."""
+    app.command()(load)
+    app.command()(template)
+
+
+def load(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Excel (xlsx, xlsm, xls) or Parquet.")],
+    table: Annotated[
+        str, typer.Option("--as", metavar="TABLE", help="Table 表 that the rows are for, such as organisations.")
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="HEADER=ATTRIBUTE", help="What a column is 列对应, such as 单位=name; may be repeated."
+        ),
+    ] = None,
+    crs: Annotated[CrsName, typer.Option(help="Coordinate system 坐标系 of the file.")] = CrsName.wgs84,
+    sheet: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Sheet 工作表; default: the one whose header fits best.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding 编码 of a text file; default: found out.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Date the rows speak of 数据日期; default: today.")
+    ] = None,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Check 仅检查 and write nothing.")] = False,
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="List every finding with this code, such as JQ-DATA-014.")
+    ] = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write all findings 隔离清单 to this .xlsx or .csv.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    form: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.table,
+) -> None:
+    """Load a table 装载 from a file: recognise its columns, check, place on the map, keep.
+
+    Bad rows go to the quarantine 隔离 with row, column, code and hint; good rows are kept whatever is wrong with others.
+
+    Example: jiqun load firms.xlsx --as organisations --map 单位=name --check-only
+    """
+    opened = open_workspace(workspace)
+    pairs = parse_map(mapping or [])
+    listed: list[pl.DataFrame] = []
+
+    def keep(problems: pl.DataFrame) -> None:
+        listed.append(problems.filter(pl.col("code") == code))
+
+    with progress() as report_progress:
+        report = desk.load(
+            LOCAL,
+            opened,
+            file,
+            table,
+            mapping=pairs,
+            crs=crs.value,
+            sheet=sheet,
+            encoding=encoding,
+            as_of=as_of,
+            check_only=check_only,
+            quarantine=quarantine,
+            on_problems=keep if code else None,
+            progress=report_progress,
+        )
+    again = command_line(str(file), table, mapping=pairs, sheet=sheet, as_of=as_of, encoding=encoding)
+    _say(report, again)
+    if code is None:
+        _write(report, form)
+    else:
+        _write_findings(listed, form)
+    if not report.kept:
+        raise typer.Exit(1)
+
+
+def template(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="Table 表, such as organisations.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The .xlsx or .csv to make.")],
+    language: Annotated[
+        TemplateLanguage | None,
+        typer.Option("--lang", help="Headers in Chinese, or attribute names; default: as messages."),
+    ] = None,
+) -> None:
+    """Make an empty table to fill in 导入模板, with every column described.
+
+    Example: jiqun template organisations -o organisations.xlsx
+    """
+    sys.stdout.write(f"{write_template(table, output, language.value if language else current_language())}\n")
+
+
+def _say(report: LoadReport, again: str) -> None:
+    """Problems on stderr, the first of each kind in full."""
+    for text in report.problem_texts(current_language(), again):
+        sys.stderr.write(f"{text}\n")
+
+
+def _write(report: LoadReport, form: Format) -> None:
+    if form is Format.table:
+        sys.stdout.write(f"{report.text(current_language())}\n")
+    elif form is Format.json:
+        json.dump(report.to_dict(), sys.stdout, ensure_ascii=False, indent=1)
+        sys.stdout.write("\n")
+    else:
+        write(report.counts(), form)
+
+
+def _write_findings(listed: list[pl.DataFrame], form: Format) -> None:
+    if listed:
+        language = current_language()
+        found = pl.concat(listed)
+        shown = found.select(
+            "row", "column", "value", "severity", pl.col(f"message_{language}").alias("message"), "raw"
+        )
+        write(shown.drop("raw", "message") if form is Format.table else shown, form)

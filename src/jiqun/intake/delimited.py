@@ -1,0 +1,391 @@
+"""CSV and its relatives 分隔文本: encoding, delimiter, header, then records as fast as the disk gives them.
+
+Records are told apart here, byte by byte, and only well-formed ones are handed to Polars: so a ragged line or a
+quote that is never closed costs its own row and no other, and its text is kept.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+import polars as pl
+
+from jiqun.core.document import Text
+from jiqun.core.errors import InputError, UsageError
+from jiqun.core.schema import Schema
+from jiqun.intake import _kernels
+from jiqun.intake.columns import find_header
+from jiqun.intake.read import BATCH_ROWS, Batch, Reading, ahead, no_refused, unique_headers, without_blank
+
+DELIMITERS = (",", "\t", ";", "|")
+
+_SAMPLE = 1 << 20
+_PIECE = 1 << 22
+_BLOCK = 32 << 20
+_LONGEST = 1 << 20
+"""A record may have this many bytes; a longer one is taken for a quote that was never closed."""
+_RAW = 100_000
+"""So many characters of a refused record are kept."""
+_HEAD_RECORDS = 60
+_DAMAGED = 20
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a text file is written, and how many bytes its mark takes."""
+
+    name: str
+    mark: int = 0
+
+
+def detect_encoding(path: Path) -> Encoding:
+    """The encoding of a whole file 编码识别: UTF-8 if every byte fits, else GB18030 if every byte fits.
+
+    Raises
+    ------
+    InputError
+        JQ-FILE-004: neither fits, with the first offset at which GB18030 fails; 005: UTF-8 but for some bytes,
+        with the offset of the first, which must not be read as GB18030 although that might go.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    for mark, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if head.startswith(mark):
+            # the UTF-16 decoder reads the mark itself
+            found = Encoding(name, len(mark) if name == "utf-8" else 0)
+            failed = _first_failure(path, found)
+            if failed is not None:
+                raise InputError("JQ-FILE-005", file=path.name, encoding=name.upper(), offset=failed)
+            return found
+    failed = _first_failure(path, Encoding("utf-8"))
+    if failed is None:
+        return Encoding("utf-8")
+    if _mostly_utf8(path, failed):
+        raise InputError("JQ-FILE-005", file=path.name, encoding="UTF-8", offset=failed)
+    failed = _first_failure(path, Encoding("gb18030"))
+    if failed is None:
+        return Encoding("gb18030")
+    raise InputError("JQ-FILE-004", file=path.name, offset=failed)
+
+
+def stated_encoding(path: Path, name: str) -> Encoding:
+    """The encoding that the user states, once every byte fits it."""
+    try:
+        encoding = Encoding(codecs.lookup(name).name)
+    except LookupError:
+        raise UsageError("JQ-USE-001", what="encoding", value=name, known="utf-8, gb18030, big5, utf-16 …") from None
+    failed = _first_failure(path, encoding)
+    if failed is not None:
+        raise InputError("JQ-FILE-005", file=path.name, encoding=name, offset=failed)
+    return encoding
+
+
+def _first_failure(path: Path, encoding: Encoding) -> int | None:
+    decoder = codecs.getincrementaldecoder(encoding.name)("strict")
+    at = encoding.mark
+    with path.open("rb") as file:
+        file.seek(at)
+        while True:
+            piece = file.read(_PIECE)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as error:
+                return at - pending + error.start
+            if not piece:
+                return None
+            at += len(piece)
+
+
+def _mostly_utf8(path: Path, failed: int) -> bool:
+    """Whether the text around an offset is UTF-8 with a few wrong bytes: Chinese text in GB18030 hardly ever fits."""
+    with path.open("rb") as file:
+        file.seek(max(0, failed - _SAMPLE // 2))
+        text = file.read(_SAMPLE).decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    right = sum(character > "\x7f" for character in text) - wrong
+    return right > _DAMAGED * wrong
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _AsUtf8:
+    """A file in another encoding, read as UTF-8."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+
+    def read(self, size: int) -> bytes:
+        while True:
+            piece = self._file.read(size)
+            text = self._decoder.decode(piece, final=not piece)
+            if text or not piece:
+                return text.encode().removeprefix(codecs.BOM_UTF8)
+
+
+class _LineFeeds:
+    """Text of old Macs, whose lines end with a carriage return only."""
+
+    def __init__(self, stream: _Readable) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    delimiter: str
+    old_mac: bool
+    headers: tuple[str, ...]
+    begin: int
+    first_row: int
+    notes: tuple[Text, ...]
+
+
+def open_delimited(
+    path: Path, schema: Schema, mapping: Sequence[tuple[str, str]] = (), *, encoding: str | None = None
+) -> Reading:
+    """A CSV file 分隔文本: what it is written in, its headers, and its rows.
+
+    Raises
+    ------
+    InputError
+        JQ-FILE-002: nothing in it; 003: a header and nothing else; 004, 005: encoding.
+    """
+    found = stated_encoding(path, encoding) if encoding else detect_encoding(path)
+    with path.open("rb") as file:
+        layout = _layout(_stream(file, found, old_mac=False).read(_SAMPLE), path, schema, mapping)
+    note = Text(
+        f"编码 {found.name.upper()}，分隔符 {_shown(layout.delimiter)}",
+        f"{found.name.upper()}, separated by {_shown(layout.delimiter)}",
+    )
+    return Reading(
+        path.name,
+        "csv",
+        layout.headers,
+        path.stat().st_size,
+        ahead(_batches(path, found, layout)),
+        notes=(note, *layout.notes),
+    )
+
+
+def _stream(file: BinaryIO, encoding: Encoding, *, old_mac: bool) -> _Readable:
+    file.seek(encoding.mark)
+    stream: _Readable = file if encoding.name == "utf-8" else _AsUtf8(file, encoding.name)
+    return _LineFeeds(stream) if old_mac else stream
+
+
+def _shown(delimiter: str) -> str:
+    return {"\t": "Tab"}.get(delimiter, delimiter)
+
+
+def _layout(sample: bytes, path: Path, schema: Schema, mapping: Sequence[tuple[str, str]]) -> _Layout:
+    old_mac = b"\n" not in sample and b"\r" in sample
+    if old_mac:
+        sample = sample.replace(b"\r", b"\n")
+    best = None
+    for delimiter in DELIMITERS:
+        spans = _spans(sample, delimiter)
+        rows = [split_record(sample[a:b].decode("utf-8", "replace"), delimiter) for a, b, _ in spans]
+        widths = Counter(len(row) for row in rows if any(row))
+        if not widths:
+            continue
+        width, share = widths.most_common(1)[0]
+        header = find_header(rows, schema, mapping)
+        rank = (header.recognised, width > 1, share, width)
+        if best is None or rank > best[0]:
+            best = rank, delimiter, header, spans
+    if best is None:
+        raise InputError("JQ-FILE-002", file=path.name)
+    _, delimiter, header, spans = best
+    last = header.first + header.depth + header.after - 1
+    if last + 1 >= len(spans) and len(spans) < _HEAD_RECORDS:
+        raise InputError("JQ-FILE-003", file=path.name, headers=", ".join(header.cells))
+    return _Layout(
+        delimiter,
+        old_mac,
+        unique_headers(header.cells),
+        spans[last][2],
+        last + 2,
+        header_notes(header.first, header.depth, header.after),
+    )
+
+
+def header_notes(first: int, depth: int, after: int) -> tuple[Text, ...]:
+    """What to say where the header is not simply row 1."""
+    notes = []
+    if first:
+        notes.append(
+            Text(
+                f"表头在第 {first + 1} 行，其上 {first} 行略过",
+                f"header in row {first + 1}; {first} rows above it passed over",
+            )
+        )
+    if depth > 1:
+        notes.append(Text(f"表头占 {depth} 行，合并读取", f"header of {depth} rows read as one"))
+    if after:
+        notes.append(Text(f"表头下 {after} 行重复表头，略过", f"{after} rows below the header repeat it; passed over"))
+    return tuple(notes)
+
+
+def _spans(sample: bytes, delimiter: str) -> list[tuple[int, int, int]]:
+    """Start, end and following byte of the first records."""
+    buffer = np.frombuffer(sample, dtype=np.uint8)
+    starts, ends, counts = (np.empty(_HEAD_RECORDS, dtype=np.int64) for _ in range(3))
+    states = np.empty(_HEAD_RECORDS, dtype=np.uint8)
+    found, after, _ = _kernels.scan_records(
+        buffer, 0, buffer.size, ord(delimiter), 0, _LONGEST, True, starts, ends, counts, states
+    )
+    following = [*starts[1:found].tolist(), after]
+    return list(zip(starts[:found].tolist(), ends[:found].tolist(), following, strict=True))
+
+
+def split_record(record: str, delimiter: str) -> list[str]:
+    """The fields of one record, forgiving about quotes: what stands after a closing quote is kept.
+
+    Examples
+    --------
+    >>> split_record('a,"b ""c"", d" e,5" disk', ",")
+    ['a', 'b "c", d e', '5" disk']
+    """
+    fields = []
+    at = 0
+    while True:
+        text = ""
+        if record.startswith('"', at):
+            at += 1
+            while True:
+                close = record.find('"', at)
+                if close < 0:
+                    text, at = text + record[at:], len(record)
+                    break
+                text, at = text + record[at:close], close + 1
+                if not record.startswith('"', at):
+                    break
+                text, at = text + '"', at + 1
+        stop = record.find(delimiter, at)
+        if stop < 0:
+            fields.append(text + record[at:])
+            return fields
+        fields.append(text + record[at:stop])
+        at = stop + 1
+
+
+def _batches(path: Path, encoding: Encoding, layout: _Layout) -> Iterator[Batch]:
+    fields = len(layout.headers)
+    starts, ends, counts = (np.empty(BATCH_ROWS, dtype=np.int64) for _ in range(3))
+    states = np.empty(BATCH_ROWS, dtype=np.uint8)
+    row = layout.first_row
+    with closing(path.open("rb")) as file:
+        stream = _stream(file, encoding, old_mac=layout.old_mac)
+        buffer = np.frombuffer(stream.read(_BLOCK), dtype=np.uint8)
+        at, final = layout.begin, False
+        while True:
+            found, after, controlled = _kernels.scan_records(
+                buffer, at, buffer.size, ord(layout.delimiter), fields, _LONGEST, final, starts, ends, counts, states
+            )
+            if found:
+                numbers = np.arange(row, row + found)
+                records = _Records(
+                    buffer,
+                    numbers,
+                    starts[:found],
+                    ends[:found],
+                    counts[:found],
+                    states[:found],
+                    layout.delimiter,
+                    fields,
+                )
+                yield records.batch(after, plain=not controlled, done=file.tell())
+                row, at = row + found, after
+            elif final:
+                return
+            else:
+                block = np.frombuffer(stream.read(_BLOCK), dtype=np.uint8)
+                buffer, at, final = np.concatenate((buffer[at:], block)), 0, not block.size
+
+
+@dataclass(frozen=True)
+class _Records:
+    buffer: _kernels.Bytes
+    numbers: _kernels.Ints
+    starts: _kernels.Ints
+    ends: _kernels.Ints
+    counts: _kernels.Ints
+    states: _kernels.Bytes
+    delimiter: str
+    fields: int
+
+    def batch(self, after: int, *, plain: bool, done: int) -> Batch:
+        good = self.states == _kernels.GOOD
+        odd = np.flatnonzero(self.states == _kernels.ODD)
+        if good.all():
+            content: bytes | memoryview = self.buffer[self.starts[0] : after].data
+        else:
+            content = _kernels.join_records(self.buffer, self.starts[good], self.ends[good]).data
+        numbers = self.numbers[good]
+        cells = self._parsed(bytes(content), np.flatnonzero(good))
+        refused, spare = self._refused()
+        if odd.size or spare.size:
+            extra = np.sort(np.concatenate((odd, spare)))
+            cells = pl.concat([cells, self._one_by_one(extra)])
+            numbers = np.concatenate((numbers, self.numbers[extra]))
+            order = np.argsort(numbers, kind="stable")
+            cells, numbers = cells[order], numbers[order]
+        height = cells.height
+        cells, kept = without_blank(cells, pl.Series("row", numbers, dtype=pl.Int64))
+        blank = int((self.states == _kernels.BLANK).sum()) + height - cells.height
+        return Batch(cells, kept, refused, blank, plain, done)
+
+    def _parsed(self, content: bytes, which: _kernels.Ints) -> pl.DataFrame:
+        schema = {str(k): pl.String for k in range(self.fields)}
+        if not which.size:
+            return pl.DataFrame(schema=schema)
+        try:
+            frame = pl.read_csv(
+                content, has_header=False, schema=schema, separator=self.delimiter, quote_char='"', infer_schema=False
+            )
+        except pl.exceptions.PolarsError:
+            frame = None
+        # Polars must see the records that were counted here; where it does not, each is parsed alone
+        return frame if frame is not None and frame.height == which.size else self._one_by_one(which)
+
+    def _text(self, k: int) -> str:
+        return self.buffer[self.starts[k] : self.ends[k]].tobytes().decode("utf-8", "replace")
+
+    def _one_by_one(self, which: _kernels.Ints) -> pl.DataFrame:
+        padding = [""] * self.fields
+        rows = [(split_record(self._text(int(k)), self.delimiter) + padding)[: self.fields] for k in which]
+        return pl.DataFrame(rows, schema={str(k): pl.String for k in range(self.fields)}, orient="row")
+
+    def _refused(self) -> tuple[pl.DataFrame, _kernels.Ints]:
+        """Records that are no rows; and those that are but for empty fields at the end."""
+        bad = np.flatnonzero((self.states == _kernels.RAGGED) | (self.states == _kernels.UNCLOSED))
+        if not bad.size:
+            return no_refused(), bad
+        spare, rows = [], []
+        for k in bad:
+            text = self._text(int(k))
+            if self.states[k] == _kernels.RAGGED:
+                fields = split_record(text, self.delimiter)
+                if not any(field.strip() for field in fields):
+                    spare.append(k)  # nothing but white space: a blank row
+                    continue
+                if len(fields) > self.fields and not any(field.strip() for field in fields[self.fields :]):
+                    spare.append(k)
+                    continue
+            code = "JQ-DATA-002" if self.states[k] == _kernels.RAGGED else "JQ-DATA-003"
+            rows.append((int(self.numbers[k]), code, f"{self.counts[k]} / {self.fields}", text[:_RAW]))
+        refused = pl.DataFrame(rows, schema=no_refused().schema, orient="row") if rows else no_refused()
+        return refused, np.array(spare, dtype=np.int64)

@@ -1,0 +1,275 @@
+"""Intake's desk 装载台: load a file or dataframe into a workspace; make a template to fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from jiqun.core.actor import Actor
+from jiqun.core.document import Text
+from jiqun.core.errors import InputError, UsageError
+from jiqun.core.progress import Progress, silent
+from jiqun.core.schema import Schema
+from jiqun.core.schema import schema as table_schema
+from jiqun.intake.check import TYPES, Rules
+from jiqun.intake.columns import recognise
+from jiqun.intake.crs import Crs
+from jiqun.intake.delimited import open_delimited
+from jiqun.intake.excel import open_excel
+from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.identity import Register
+from jiqun.intake.load import Tally, run
+from jiqun.intake.quarantine import Export, Sink, worded
+from jiqun.intake.read import Reading, open_frame, open_parquet, source_kind
+from jiqun.intake.summary import LoadReport, Problem
+from jiqun.store import Workspace
+from jiqun.store.snapshots import parsed_date
+
+_ORDER = {"refused": 0, "duplicate": 1, "emptied": 2, "warning": 3}
+_MANY = 0.5
+_FEW_POINTS = 10
+
+
+def load(
+    actor: Actor,
+    workspace: Workspace,
+    source: Any,
+    table: str,
+    *,
+    mapping: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    crs: Crs = "wgs84",
+    sheet: str | None = None,
+    encoding: str | None = None,
+    as_of: date | str | None = None,
+    check_only: bool = False,
+    quarantine: Path | None = None,
+    on_problems: Callable[[pl.DataFrame], None] | None = None,
+    progress: Progress = silent,
+) -> LoadReport:
+    """Load a table 装载 from a CSV, Excel or Parquet file or any dataframe; it becomes the current snapshot.
+
+    Good rows are kept whatever is wrong with others; what is wrong goes to the quarantine beside the snapshot
+    (`Workspace.scan_quarantine`). An organisation that the previous snapshot has keeps its id.
+
+    Parameters
+    ----------
+    source
+        A path, or a pandas, Polars, PyArrow, DuckDB or Spark frame.
+    table
+        A table of `jiqun.core.schema`.
+    mapping
+        Header → attribute, where headers are not recognised; several headers for one attribute are alternatives.
+    crs
+        Coordinate system of the file's coordinates; they are kept as WGS-84.
+    sheet, encoding
+        Which sheet of a workbook, and the encoding of a text file, if not as found.
+    as_of
+        The date the rows speak of; today by the workspace's clock. Dates after it are refused.
+    check_only
+        Do all but write.
+    quarantine
+        Also write the findings to this .xlsx or .csv.
+    on_problems
+        Also hand each frame of findings to this function (columns as in `jiqun.intake.quarantine`).
+
+    Returns
+    -------
+    `LoadReport`: counts, columns, problems by code with the first of each in full.
+
+    Raises
+    ------
+    InputError
+        JQ-FILE-…: the source cannot be read, or no row of it can be used (013; not with `check_only`).
+    UsageError
+        An unknown table, attribute, coordinate system or date.
+    PermissionDeniedError
+        The actor is neither operator nor analyst.
+    """
+    actor.require("intake.load", "operator", "analyst")
+    schema = table_schema(table)
+    pairs = tuple(mapping.items()) if isinstance(mapping, Mapping) else tuple(mapping)
+    day = parsed_date(as_of) if as_of is not None else workspace.clock().date()
+    reading = _opened(source, schema, pairs, sheet=sheet, encoding=encoding)
+    columns = recognise(reading.headers, schema, pairs)
+    gazetteer = Gazetteer.load(workspace.cache)
+    rules = Rules(schema, columns, day, gazetteer.region_codes(), excel=reading.kind == "excel")
+    with ExitStack() as stack:
+        sinks = [on_problems] if on_problems else []
+        if quarantine is not None:
+            export = Export(quarantine)
+            sinks.append(export.write)
+        writer = None
+        if not check_only:
+            # entered first, so that it is left last: the export is complete when the load counts
+            writer = stack.enter_context(workspace.new_snapshot(table, as_of=day, source=reading.name))
+            sinks.append(writer.quarantine)
+        if quarantine is not None:
+            stack.enter_context(export)
+        register = Register(schema)
+        before = _remember(workspace, table, register)
+        number = len(workspace.history(table)) + 1
+        tally = run(
+            reading,
+            rules,
+            register,
+            write=writer.write if writer else _nowhere,
+            quarantine=_worded_to(sinks, reading.name, number),
+            gazetteer=gazetteer,
+            crs=crs,
+            progress=progress,
+        )
+        report = _report(reading, rules, crs, tally, register, before)
+        if writer is not None:
+            _refuse_nothing(report)
+            writer.summary = _kept_summary(report)
+    if writer is None or writer.snapshot is None:
+        return report
+    return replace(report, snapshot=writer.snapshot.id, load=writer.snapshot.load)
+
+
+def _opened(
+    source: Any, schema: Schema, pairs: tuple[tuple[str, str], ...], *, sheet: str | None, encoding: str | None
+) -> Reading:
+    if not isinstance(source, str | Path):
+        return open_frame(source)
+    path = Path(source)
+    kind = source_kind(path)
+    if kind == "excel":
+        return open_excel(path, schema, pairs, sheet=sheet)
+    if sheet is not None:
+        raise UsageError("JQ-FILE-014", file=path.name)
+    if kind == "parquet":
+        return open_parquet(path)
+    return open_delimited(path, schema, pairs, encoding=encoding)
+
+
+def _nowhere(_: pl.DataFrame) -> None:
+    """Check only: rows go nowhere."""
+
+
+def _worded_to(sinks: Sequence[Sink], file: str, load_number: int) -> Sink:
+    def sink(problems: pl.DataFrame) -> None:
+        if sinks:
+            told = worded(problems, file=file, load=load_number)
+            for write in sinks:
+                write(told)
+
+    return sink
+
+
+def _remember(workspace: Workspace, table: str, register: Register) -> int | None:
+    """Enter the keys of the current snapshot; its number of rows, None where there is none."""
+    current = next((snapshot for snapshot in workspace.tables() if snapshot.table == table), None)
+    if current is None:
+        return None
+    scan = workspace.scan(table, current.id)
+    known = scan.collect_schema()
+    if "id" in known:
+        schema = table_schema(table)
+        missing = [pl.lit(None, TYPES[schema[name].type]).alias(name) for name in register.columns if name not in known]
+        keys = scan.with_columns(missing).select("id", *register.columns)
+        for rows in keys.collect_batches(chunk_size=250_000, maintain_order=True):
+            register.remember(rows)
+    return current.rows
+
+
+def _report(
+    reading: Reading, rules: Rules, crs: str, tally: Tally, register: Register, before: int | None
+) -> LoadReport:
+    severities = {severity: sum(n for (_, s), n in tally.by_code.items() if s == severity) for severity in _ORDER}
+    return LoadReport(
+        table=rules.schema.name,
+        file=reading.name,
+        kind=reading.kind,
+        sheet=reading.sheet,
+        as_of=rules.as_of.isoformat(),
+        crs=crs,
+        columns=rules.columns,
+        read=tally.read,
+        blank=tally.blank,
+        kept=tally.kept,
+        refused=tally.refused,
+        duplicates=tally.duplicates,
+        emptied=severities["emptied"],
+        warnings=severities["warning"],
+        problems=tuple(_problems(reading.name, tally)),
+        precision=dict(tally.precision),
+        placed_by=dict(sorted(tally.placed_by.items(), key=lambda item: -item[1])),
+        before=before,
+        new=register.new,
+        gone=register.gone if before is not None else 0,
+        notes=reading.notes,
+        cautions=tuple(_cautions(tally)),
+        snapshot=None,
+        load=None,
+    )
+
+
+def _problems(file: str, tally: Tally) -> list[Problem]:
+    out = []
+    for (code, severity), first in tally.first.items():
+        row = worded(first, file=file, load=0).row(0, named=True)
+        message, hint = Text(row["message_zh"], row["message_en"]), Text(row["hint_zh"], row["hint_en"])
+        out.append(Problem(code, severity, tally.by_code[code, severity], row["row"], message, hint))
+    return sorted(out, key=lambda problem: (_ORDER[problem.severity], -problem.count, problem.code))
+
+
+def _cautions(tally: Tally) -> list[Text]:
+    out = []
+    if tally.points >= _FEW_POINTS and not tally.points_differ and tally.one_point:
+        x, y = tally.one_point
+        out.append(
+            Text(
+                f"{tally.points:,} 行坐标完全相同（{x:g}, {y:g}），多半不是真实位置",
+                f"all {tally.points:,} coordinates are the same ({x:g}, {y:g}); hardly where all of them are",
+            )
+        )
+    if tally.duplicates > _MANY * tally.read:
+        out.append(
+            Text(
+                "半数以上的行重复；请检查标识列是否真的标识一行（可用 --map 表头=- 排除）",
+                "more than half of the rows repeat others; does the identifying column identify rows? (--map HEADER=- leaves it out)",
+            )
+        )
+    if tally.refused > _MANY * tally.read:
+        out.append(Text("半数以上的行被拒收", "more than half of the rows were refused"))
+    return out
+
+
+def _refuse_nothing(report: LoadReport) -> None:
+    """A load that keeps no row must not replace what is there."""
+    if report.kept:
+        return
+    first = report.problems[0].message if report.problems else Text("无", "none")
+    raise InputError("JQ-FILE-013", file=report.file, count=report.read, first=f"{first.zh} {first.en}")
+
+
+def _kept_summary(report: LoadReport) -> dict[str, Any]:
+    """What the manifest keeps of a report."""
+    names = (
+        "kind",
+        "sheet",
+        "crs",
+        "read",
+        "blank",
+        "kept",
+        "refused",
+        "duplicates",
+        "emptied",
+        "warnings",
+        "precision",
+        "placed_by",
+        "new",
+        "gone",
+    )
+    plain = report.to_dict()
+    return {name: plain[name] for name in names} | {
+        "columns": {column.header: column.target for column in report.columns},
+        "problems": {f"{problem.code} {problem.severity}": problem.count for problem in report.problems},
+    }

@@ -1,0 +1,74 @@
+"""Coastlines 海岸线: land outlines cut to what a map shows. No borders are drawn anywhere.
+
+`assets/land.json` is written by `scripts/vendor.py`: flat rings [x, y, dx, dy, …] in steps of 0.01°.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from jiqun.core.document import Text
+
+Scale = Literal["world", "local"]
+SOURCE = Text(
+    "海岸线：Natural Earth（公有领域），经 world-atlas（ISC）",
+    "Coastline: Natural Earth (public domain), via world-atlas (ISC)",
+)
+Box = tuple[float, float, float, float]
+TURNS = (-360.0, 0.0, 360.0)
+_POLYGON = 3
+
+
+@cache
+def polygons(scale: Scale) -> tuple[BaseGeometry, ...]:
+    """Land polygons, unrolled where they pass the antimeridian: 1:110 million for `world`, 1:50 million for `local`."""
+    stored: dict[str, Any] = json.loads(
+        files("jiqun.report").joinpath("assets", "land.json").read_text(encoding="utf-8")
+    )
+    unit = float(stored["unit"])
+    shells = []
+    for coded in stored[scale]:
+        shell, *holes = (np.cumsum(np.reshape(ring, (-1, 2)), axis=0) * unit for ring in coded)
+        shells.append(shapely.Polygon(shell, holes))
+    return tuple(shapely.make_valid(np.array(shells)))
+
+
+@cache
+def _tree(scale: Scale) -> shapely.STRtree:
+    return shapely.STRtree(polygons(scale))
+
+
+def within(scale: Scale, box: Box) -> tuple[BaseGeometry, ...]:
+    """Land inside a box (west, south, east, north; east may exceed 180°), cut at its edges."""
+    tree = _tree(scale)
+    near = {int(index) for turn in TURNS for index in tree.query(_box(box, turn))}
+    return cut([tree.geometries[index] for index in sorted(near)], box)
+
+
+def cut(shapes: Sequence[BaseGeometry], box: Box) -> tuple[BaseGeometry, ...]:
+    """Polygons turned by whole circles into the box and cut at its edges.
+
+    Examples
+    --------
+    >>> [piece.bounds for piece in cut([shapely.box(-10, 0, 10, 5)], (0, -90, 360, 90))]
+    [(350.0, 0.0, 360.0, 5.0), (0.0, 0.0, 10.0, 5.0)]
+    """
+    pieces: list[BaseGeometry] = []
+    for turn in TURNS:
+        kept = shapely.get_parts(shapely.intersection(np.array(shapes, dtype=object), _box(box, turn)))
+        kept = kept[(shapely.get_type_id(kept) == _POLYGON) & ~shapely.is_empty(kept)]
+        pieces += shapely.transform(kept, lambda points, turn=turn: np.subtract(points, (turn, 0.0))).tolist()
+    return tuple(pieces)
+
+
+def _box(box: Box, turn: float) -> BaseGeometry:
+    west, south, east, north = box
+    return shapely.box(west + turn, south, east + turn, north)

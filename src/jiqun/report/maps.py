@@ -1,0 +1,235 @@
+"""Maps 地图: bubbles, outlines and points on land, drawn on the server as SVG.
+
+The world is drawn in Equal Earth, a region in equirectangular projection with a grid and a scale bar. Circle areas are
+proportional to values, the largest lies at the bottom. Only coastlines are drawn, no borders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from jiqun.core.document import Bubble, Legend, Map, Shape, Text
+from jiqun.core.errors import Language
+from jiqun.report import basemap, labels, land
+from jiqun.report.formats import cell
+from jiqun.report.labels import Box, Label, Mark
+from jiqun.report.markup import LANGUAGES, Html, both, element, flat, join
+from jiqun.report.projection import Projection, Region, World
+from jiqun.report.svg import SIZES, Size, dots, font, num, sized, words
+
+SHADES = 5
+"""Steps of strength, from pale to dark (in the dark: from dim to bright)."""
+
+_LARGEST_WORLD, _LARGEST_REGION = 30.0, 26.0
+_MOST_LABELS: dict[Size, int] = {"wide": 12, "narrow": 5}
+_LABEL_EMS = 16.0
+_COAST_EXACT_KM = 600.0
+"""In a wider view the coastline is off by less than a line is wide."""
+
+
+@dataclass(frozen=True)
+class Circle:
+    """A bubble on the page."""
+
+    bubble: Bubble
+    x: float
+    y: float
+    r: float
+
+
+def draw(drawn: Map, *, title_id: str) -> Html:
+    """One map as `<svg>` 地图.
+
+    It uses `basemap.land_symbol`, which must stand once in the same page. With links in it the drawing is a group of
+    links, else one image; `title_id` is the element that names it.
+    """
+    view = _view(drawn)
+    placed = circles(drawn.bubbles, view)
+    shapes = [(shape, _polygons(shape, view)) for shape in drawn.shapes]
+    base, taken = (basemap.world(), {size: [] for size in SIZES}) if isinstance(view, World) else basemap.region(view)
+    parts = [base, _outlines(shapes, view), _points(drawn.points, view), *map(_bubble, placed)]
+    height = view.height
+    keyed = drawn.legend is not None and drawn.legend.area is not None and bool(placed)
+    if isinstance(view, Region):
+        height += basemap.STRIP
+        parts += [basemap.scale_bar(view), basemap.locator(view)]
+        parts += [_key(placed, view.width * 0.36, height - 4, view)] if keyed else []
+    elif keyed:
+        parts.append(_key(placed, 130.0, height - 6, view))
+        taken = {size: [Box(100.0, height - 70, 420.0, height)] for size in SIZES}
+    parts.append(_names(placed, shapes, view, taken))
+    return element(
+        "svg",
+        *parts,
+        class_="map",
+        viewBox=f"0 0 {num(view.width)} {num(height)}",
+        role="group" if any(circle.bubble.anchor for circle in placed) else "img",
+        aria_labelledby=title_id,
+    )
+
+
+def _view(drawn: Map) -> World | Region:
+    return basemap.WORLD if drawn.extent is None else Region.around(drawn.extent)
+
+
+def circles(bubbles: Sequence[Bubble], view: Projection) -> list[Circle]:
+    """Bubbles inside the view, the largest first; areas are proportional to `Bubble.area`."""
+    _, south, east, north = view.box()
+    drawable = sorted((bubble for bubble in bubbles if 0 < bubble.area < math.inf), key=lambda bubble: -bubble.area)
+    largest = _LARGEST_WORLD if isinstance(view, World) else _LARGEST_REGION
+    out = []
+    for bubble in drawable:
+        lon = view.west + (bubble.lon - view.west) % 360
+        if lon <= east and south <= bubble.lat <= north:
+            x, y = view(np.array([lon]), np.array([bubble.lat]))
+            out.append(Circle(bubble, float(x[0]), float(y[0]), largest * math.sqrt(bubble.area / drawable[0].area)))
+    return out
+
+
+def shade_step(shade: float) -> int:
+    """The step 0 … 4 of a strength from 0 to 1."""
+    return 0 if math.isnan(shade) else min(max(int(shade * SHADES), 0), SHADES - 1)
+
+
+def _bubble(circle: Circle) -> Html:
+    bubble = circle.bubble
+    named = Text(f"{bubble.label.zh} {bubble.detail.zh}".strip(), f"{bubble.label.en} {bubble.detail.en}".strip())
+    title = [element("title", flat(named))] if named.zh or named.en else []
+    shape = {"cx": num(circle.x), "cy": num(circle.y), "r": num(circle.r), "class_": f"b s{shade_step(bubble.shade)}"}
+    if bubble.anchor:
+        return element("a", *title, element("circle", **shape), href=f"#{bubble.anchor}")
+    return element("circle", *title, **shape)
+
+
+def _polygons(shape: Shape, view: Projection) -> tuple[BaseGeometry, ...]:
+    rings = [np.array(ring, dtype=np.float64) for ring in shape.rings if len(ring) > 2]
+    for ring in rings:
+        ring[:, 0] = np.unwrap(ring[:, 0], period=360)
+    whole = [part for ring in rings for part in shapely.get_parts(shapely.make_valid(shapely.Polygon(ring)))]
+    box = view.box()
+    return tuple(piece for part in whole if part.geom_type == "Polygon" for piece in land.cut([part], box))
+
+
+def _outlines(shapes: Sequence[tuple[Shape, tuple[BaseGeometry, ...]]], view: Projection) -> Html:
+    drawn = ((shape, basemap.outline(polygons, view)) for shape, polygons in shapes)
+    return join(element("path", element("title", flat(shape.label)), d=d, class_="hull") for shape, d in drawn if d)
+
+
+def _points(points: Sequence[tuple[float, float]], view: Projection) -> Html:
+    if not len(points):
+        return Html("")
+    _, south, east, north = view.box()
+    lon, lat = np.array(points, dtype=np.float64).T
+    lon = view.west + (lon - view.west) % 360
+    inside = (lon <= east) & (lat >= south) & (lat <= north)
+    drawn = dots(*view(lon[inside], lat[inside]))
+    return join(
+        element("path", d=d, class_="dots", stroke_width=num(2 * diameter), transform="scale(.5)")
+        for diameter, _, d in drawn
+    )
+
+
+def _key(placed: Sequence[Circle], left: float, base: float, view: Projection) -> Html:
+    """Three circles of round values, in the map's own scale."""
+    largest = placed[0]
+    values = [basemap.nice(largest.bubble.area)]
+    values += [basemap.nice(values[0] / 4), basemap.nice(values[0] / 20)]
+    sets = []
+    for size in SIZES:
+        em, x, parts = font(size, view.width), left, []
+        for value in values:
+            r = largest.r * math.sqrt(value / largest.bubble.area)
+            number = cell(value, "integer" if value >= 1 else "number", "en", 2)
+            parts.append(element("circle", cx=num(x + r), cy=num(base - r), r=num(r), class_="key"))
+            x += 2 * r + 0.4 * em
+            parts.append(words(Text(number, number), x, base - 0.25 * em))
+            x += (labels.columns(number) + 0.9) * em
+        sets.append(sized(size, view.width, *parts))
+    return element("g", *sets, aria_hidden="true")
+
+
+def _names(
+    placed: Sequence[Circle],
+    shapes: Sequence[tuple[Shape, tuple[BaseGeometry, ...]]],
+    view: Projection,
+    taken: Mapping[Size, Sequence[Box]],
+) -> Html:
+    """Names of outlines and of the largest bubbles, laid out for each language and screen size apart."""
+    bounds = Box(0, 0, view.width, view.height)
+    tops = [(shape.label, *_top(polygons, view), 0.0) for shape, polygons in shapes if polygons]
+    named = tops + [(circle.bubble.label, circle.x, circle.y, circle.r) for circle in placed]
+    disks = labels.Disks([(circle.x, circle.y, circle.r) for circle in placed])
+    groups = []
+    for size in SIZES:
+        most = _MOST_LABELS[size]
+        em = font(size, view.width)
+        found: dict[Language, list[Label]] = {}
+        first: list[Mark] = []
+        for language in LANGUAGES:
+            marks = [
+                Mark(x, y, r, labels.shorten(label.get(language), _LABEL_EMS)) for label, x, y, r in named[: 2 * most]
+            ]
+            if language == "en" and marks == first:
+                found["en"] = found["zh"]
+                break
+            first = marks
+            found[language] = labels.place(marks, font=em, bounds=bounds, limit=most, avoid=disks, taken=taken[size])
+        shared = [label for label in found["zh"] if label in found["en"]]
+        texts = [_name(label, None) for label in shared]
+        texts += [_name(label, language) for language in LANGUAGES for label in found[language] if label not in shared]
+        groups.append(sized(size, view.width, *texts))
+    return element("g", *groups, class_="names", aria_hidden="true")
+
+
+def _name(label: Label, language: Language | None) -> Html:
+    anchor = None if label.anchor == "start" else label.anchor
+    return words(Text(label.text, label.text), label.x, label.y, language=language, text_anchor=anchor)
+
+
+def _top(polygons: Sequence[BaseGeometry], view: Projection) -> tuple[float, float]:
+    lon, lat = max(
+        (tuple(point) for polygon in polygons for point in shapely.get_coordinates(polygon)), key=lambda p: p[1]
+    )
+    x, y = view(np.array([lon]), np.array([lat]))
+    return float(x[0]), float(y[0])
+
+
+def legend(drawn: Map) -> Html:
+    """How to read the map, in words and swatches."""
+    told = drawn.legend or Legend()
+    parts = []
+    if told.area:
+        parts.append([both(Text("圆面积：", "Circle area: ")), both(told.area)])
+    if told.shade:
+        parts.append([both(Text("深浅：", "Shade: ")), both(told.shade), *_swatches(told.ticks)])
+    if told.point and len(drawn.points):
+        dot = element(
+            "svg", element("circle", cx="6", cy="6", r="2", class_="dot"), class_="swatch", aria_hidden="true"
+        )
+        parts.append(
+            [dot, both(told.point), both(Text("（重合处合为较大的点）", " (where they coincide, one larger dot)"))]
+        )
+    view = _view(drawn)
+    missing = len(drawn.bubbles) - len(circles(drawn.bubbles, view))
+    if missing:
+        parts.append([both(Text(f"另有 {missing} 处不在图上，见表", f"{missing} more not on the map: see the table"))])
+    if isinstance(view, Region) and basemap.shows_coast(view) and view.width / view.km < _COAST_EXACT_KM:
+        parts.append([both(Text("海岸线经简化，可偏差数公里", "Coastline simplified, off by some kilometres"))])
+    return element("p", *(element("span", *part) for part in parts), class_="legend") if parts else Html("")
+
+
+def _swatches(ticks: Sequence[tuple[float, Text]]) -> list[Html]:
+    marks: list[Html] = []
+    waiting = sorted(ticks, key=lambda tick: tick[0])
+    for step in range(SHADES):
+        while waiting and round(waiting[0][0] * SHADES) <= step:
+            marks += [Html(" "), both(waiting.pop(0)[1]), Html(" ")]
+        box = element("rect", width="12", height="12", class_=f"s{step}")
+        marks.append(element("svg", box, class_="swatch", aria_hidden="true"))
+    return [*marks, *(join([" ", both(told)]) for _, told in waiting)]
