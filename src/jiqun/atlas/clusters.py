@@ -34,7 +34,8 @@ class Clusters:
 
     `table`: a row per cluster by falling log-likelihood ratio: cluster, firms, core_firms, size, locations, expected,
     ratio, llr, p_adjusted, lon, lat, radius_km, coarse_firms, coarse_share, firms_unshared, persistence. `members`: id,
-    cluster, core. Null where not applicable (no background: expected, ratio, llr, p_adjusted).
+    cluster, core. Null where not applicable: without background expected, ratio, llr and p_adjusted; ratio and llr also
+    where the background has nothing at a cluster's place, which then comes last.
     """
 
     table: pl.DataFrame
@@ -337,7 +338,7 @@ def _expect(
     return table.with_columns(
         expected=pl.Series(expected),
         ratio=pl.Series(ratio, nan_to_null=True),
-        llr=pl.Series(log_likelihood_ratio(count, expected, firms)),
+        llr=pl.Series(np.where(expected > 0, log_likelihood_ratio(count, expected, firms), np.nan), nan_to_null=True),
     )
 
 

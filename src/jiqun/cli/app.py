@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from jiqun.cli import atlas, store, taxonomy
+from jiqun.cli import atlas, demo, intake, store, taxonomy
 from jiqun.core.errors import JiqunError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (store, taxonomy, atlas):
+for room in (store, intake, taxonomy, atlas, demo):
     room.register(app)
 
 

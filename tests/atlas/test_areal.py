@@ -1,0 +1,67 @@
+"""G*, false-discovery control and the regional profile, against all pairs and scipy."""
+
+from __future__ import annotations
+
+import brute
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
+
+from jiqun.atlas.areal import benjamini_hochberg, getis_ord, regional_profile
+from jiqun.atlas.sphere import chord2
+from jiqun.core.errors import MeasureInputError
+
+
+@pytest.mark.parametrize("band_km", [50.0, 900.0, 4000.0])
+def test_g_star_equals_ord_and_getis_written_out(band_km: float):
+    """Ord and Getis (1995), eq. 14, with a weight matrix."""
+    lon, lat = brute.world(80, seed=1)
+    x = np.random.default_rng(1).normal(0, 1, 80)
+    w = (brute.squared_chords(lon, lat) <= chord2(band_km)).astype(float)
+    n, total, s = 80, w.sum(1), x.std()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = (w @ x - x.mean() * total) / (s * np.sqrt((n * (w**2).sum(1) - total**2) / (n - 1)))
+    np.testing.assert_allclose(getis_ord(x, lon, lat, band_km=band_km), expected, rtol=1e-9)
+
+
+def test_g_star_is_not_available_where_nothing_can_be_said():
+    assert np.isnan(getis_ord([1.0, 2.0], [0, 1], [0, 0], band_km=10)).all()
+    assert np.isnan(getis_ord([3.0] * 5, range(5), [0] * 5, band_km=10)).all()
+    assert np.isnan(getis_ord([1.0, 2.0, 3.0], [0, 1, 2], [0, 0, 0], band_km=9000)).all()
+    with pytest.raises(MeasureInputError) as caught:
+        getis_ord([1.0, np.nan, 2.0], [0, 1, 2], [0, 0, 0], band_km=10)
+    assert caught.value.code == "JQ-ATLAS-011"
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_false_discovery_control_equals_scipy(p: list[float]):
+    np.testing.assert_allclose(benjamini_hochberg(p), false_discovery_control(p, method="bh"), atol=1e-12)
+
+
+def test_profile_by_hand():
+    firms = pl.DataFrame({"country": ["A", "A", "A", "B", None, "X"], "precision_km": [1.0, 50.0, None, 1.0, 1.0, 1.0]})
+    towns = pl.DataFrame(
+        {"country": ["A", "A", "B", "C"], "lon": [0.0, 2.0, 1.0, 9.0], "lat": [0.0] * 4, "population": [1, 1, 2, 4]}
+    )
+    table = regional_profile(firms, towns)
+    assert table.select("country", "firms", "coarse", "expected").rows() == [
+        ("A", 3, 1, 1.0),
+        ("B", 1, 0, 1.0),
+        ("X", 1, 0, None),
+        ("C", 0, 0, 2.0),
+    ]
+    assert table["lq"].to_list() == [3.0, 1.0, None, 0.0]
+    a = table.row(0, named=True)
+    assert 1.0 < a["lq_shrunk"] <= 3.0
+
+
+def test_profile_without_background_is_told():
+    with pytest.raises(MeasureInputError) as caught:
+        regional_profile(
+            pl.DataFrame({"country": ["A"]}),
+            pl.DataFrame({"country": ["A"], "lon": [0.0], "lat": [0.0], "population": [0]}),
+        )
+    assert caught.value.code == "JQ-ATLAS-006"
