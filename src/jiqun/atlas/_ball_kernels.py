@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from jiqun.core.arrays import Floats, Integers
+from jiqun.core.arrays import Booleans, Floats, Integers
 
 LEAF = 16
 FAN = 8
@@ -98,6 +98,16 @@ def pack(points: Floats, weight: Floats) -> tuple[Floats, Floats, Integers]:
 
 
 @njit(cache=True)
+def _axis_near(lo: float, hi: float) -> float:
+    """Squared smallest value between lo and hi (lo <= hi): 0 where they enclose 0."""
+    if lo > 0.0:
+        return lo * lo
+    if hi < 0.0:
+        return hi * hi
+    return 0.0
+
+
+@njit(cache=True)
 def ball_sums(
     points: Floats,
     weight: Floats,
@@ -132,25 +142,11 @@ def ball_sums(
             depth -= 1
             b = stack[depth]
             level = levels[depth]
-            lo, hi = boxes[b, 0] - qx, boxes[b, 3] - qx
-            near = 0.0
-            if lo > 0.0:
-                near = lo * lo
-            elif hi < 0.0:
-                near = hi * hi
-            far = max(lo * lo, hi * hi)
-            lo, hi = boxes[b, 1] - qy, boxes[b, 4] - qy
-            if lo > 0.0:
-                near += lo * lo
-            elif hi < 0.0:
-                near += hi * hi
-            far += max(lo * lo, hi * hi)
-            lo, hi = boxes[b, 2] - qz, boxes[b, 5] - qz
-            if lo > 0.0:
-                near += lo * lo
-            elif hi < 0.0:
-                near += hi * hi
-            far += max(lo * lo, hi * hi)
+            near, far = 0.0, 0.0
+            for d in range(3):
+                below, above = boxes[b, d] - centres[j, d], boxes[b, d + 3] - centres[j, d]
+                near += _axis_near(below, above)
+                far += max(below * below, above * above)
             if near > limit:
                 continue
             if far <= limit:
@@ -162,11 +158,100 @@ def ball_sums(
                     if dx * dx + dy * dy + dz * dz <= limit:
                         total += weight[i]
             else:
-                below = level_start[level - 1]
-                first = below + (b - level_start[level]) * FAN
+                first = level_start[level - 1] + (b - level_start[level]) * FAN
                 for child in range(first, min(first + FAN, level_start[level])):
                     stack[depth] = child
                     levels[depth] = level - 1
                     depth += 1
         result[j] = total
+    return result
+
+
+@njit(cache=True)
+def balls_reach(
+    points: Floats,
+    weight: Floats,
+    boxes: Floats,
+    box_weight: Floats,
+    level_start: Integers,
+    centres: Floats,
+    threshold: Floats,
+    limit: float,
+) -> Booleans:
+    """Whether the weight within each ball reaches its threshold; centres in curve order.
+
+    LEAF centres at a time share one descent: boxes inside all their balls, or outside all, are settled for the whole
+    group, which decides most groups; only leaves near the common border are looked at per centre.
+    """
+    m, n = len(centres), len(points)
+    result = np.zeros(m, np.bool_)
+    top = len(level_start) - 2
+    stack = np.empty(STACK, np.int64)
+    levels = np.empty(STACK, np.int64)
+    border = np.empty(level_start[1], np.int64)
+    lo, hi = np.empty(3), np.empty(3)
+    for start in range(0, m, LEAF):
+        stop = min(start + LEAF, m)
+        least, most = np.inf, -np.inf
+        for d in range(3):
+            lo[d], hi[d] = np.inf, -np.inf
+        for j in range(start, stop):
+            least, most = min(least, threshold[j]), max(most, threshold[j])
+            for d in range(3):
+                lo[d], hi[d] = min(lo[d], centres[j, d]), max(hi[d], centres[j, d])
+        sure, open_weight = 0.0, 0.0
+        count, depth = 0, 0
+        for b in range(level_start[top], level_start[top + 1]):
+            stack[depth], levels[depth] = b, top
+            depth += 1
+        while depth > 0:
+            depth -= 1
+            b, level = stack[depth], levels[depth]
+            near, far = 0.0, 0.0
+            for d in range(3):
+                below, above = boxes[b, d] - hi[d], boxes[b, d + 3] - lo[d]
+                near += _axis_near(below, above)
+                far += max(below * below, above * above)
+            if near > limit:
+                continue
+            if far <= limit:
+                sure += box_weight[b]
+            elif level == 0:
+                border[count] = b
+                count += 1
+                open_weight += box_weight[b]
+            else:
+                first = level_start[level - 1] + (b - level_start[level]) * FAN
+                for child in range(first, min(first + FAN, level_start[level])):
+                    stack[depth], levels[depth] = child, level - 1
+                    depth += 1
+        if sure >= most or sure + open_weight < least:
+            result[start:stop] = sure >= most
+            continue
+        for j in range(start, stop):
+            total, rest = sure, open_weight
+            for k in range(count):
+                if total >= threshold[j] or total + rest < threshold[j]:
+                    break
+                b = border[k]
+                rest -= box_weight[b]
+                near, far = 0.0, 0.0
+                for d in range(3):
+                    below, above = boxes[b, d] - centres[j, d], boxes[b, d + 3] - centres[j, d]
+                    near += _axis_near(below, above)
+                    far += max(below * below, above * above)
+                if near > limit:
+                    continue
+                if far <= limit:
+                    total += box_weight[b]
+                    continue
+                for i in range(b * LEAF, min((b + 1) * LEAF, n)):
+                    dx, dy, dz = (
+                        points[i, 0] - centres[j, 0],
+                        points[i, 1] - centres[j, 1],
+                        points[i, 2] - centres[j, 2],
+                    )
+                    if dx * dx + dy * dy + dz * dz <= limit:
+                        total += weight[i]
+            result[j] = total >= threshold[j]
     return result

@@ -17,7 +17,7 @@ from jiqun.core.arrays import Booleans, Floats, Integers
 REACH = 2
 ROWS = (2 * REACH + 1) ** 2
 MERGE_ABOVE = 32
-CROWDED = 16_384
+CROWDED = 2048
 NO, YES, OPEN = 0, 1, 2
 
 

@@ -74,7 +74,7 @@ def solve(
     core = state == _grid_kernels.YES
     crowded = np.flatnonzero(state == _grid_kernels.OPEN)
     if len(crowded):
-        core[crowded] = BallIndex.of_vectors(points, weights).around(points[crowded], limit) >= thresholds[crowded]
+        core[crowded] = BallIndex.of_vectors(points, weights).reach(points[crowded], thresholds[crowded], limit)
     root = _grid_kernels.join_cells(points, core, start, cell_key, width, limit)
     cell_label = _grid_kernels.number_clusters(core, root, start, owner, order)[root]
     merged = np.where(core, np.repeat(cell_label, np.diff(start)), -1)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jiqun.atlas import _ball_kernels
-from jiqun.core.arrays import Floats, Integers
+from jiqun.core.arrays import Booleans, Floats, Integers
 from jiqun.core.errors import MeasureInputError
 
 EARTH_RADIUS_KM = 6371.0088
@@ -149,5 +149,24 @@ class BallIndex:
         result = np.empty(len(vectors))
         result[order] = _ball_kernels.ball_sums(
             self.points, self.weight, self.boxes, self.box_weight, self.level_start, vectors[order], limit
+        )
+        return result
+
+    def reach(self, vectors: Floats, threshold: Floats, limit: float) -> Booleans:
+        """Whether the weight within a squared chord `limit` of each unit vector, shape (m, 3), reaches its threshold.
+
+        As `around(vectors, limit) >= threshold`, but most balls are decided in groups and never summed.
+        """
+        order = np.argsort(_ball_kernels.curve_keys(vectors))
+        result = np.empty(len(vectors), np.bool_)
+        result[order] = _ball_kernels.balls_reach(
+            self.points,
+            self.weight,
+            self.boxes,
+            self.box_weight,
+            self.level_start,
+            vectors[order],
+            threshold[order],
+            limit,
         )
         return result
