@@ -25,7 +25,7 @@ demo: $(BASE) $(SELF) ## Find the world's clusters of network-device makers and 
 	@$(BIN)/jiqun demo
 
 test: lint site ## Lint, build the docs, run all tests this machine can run (ARGS="-k name"; JIQUN_REQUIRE=browser,fonts,data)
-	$(BIN)/python -m pytest -n $(or $(WORKERS),auto) -m "not spark" $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not spark" -rs $(ARGS)
 
 test-spark: $(DEV) $(SELF) $(if $(shell command -v java 2>/dev/null),$(SPARK)) ## Tests of the Spark engine; needs Java 17 or later (package default-jre-headless)
 	$(BIN)/python -m pytest -m spark -rs $(ARGS)

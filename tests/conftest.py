@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 MARKED = {"chromium": "browser", "spark": "spark"}
 
+# Tests answer alike whoever runs them: English, a wide terminal, no workspace of one's own.
+for name in {name for name in os.environ if name.startswith("JIQUN_")} - {"JIQUN_REQUIRE", "JIQUN_SHARED"}:
+    del os.environ[name]
+os.environ |= {"LC_ALL": "C.UTF-8", "COLUMNS": "160"}
+
 # The machine is shared: how long an example takes says nothing about the code.
 settings.register_profile("jiqun", deadline=None, database=None, derandomize="CI" in os.environ)
 settings.load_profile("jiqun")
@@ -89,3 +94,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = sql.SparkSession.builder.master("local[2]").config(map=options).getOrCreate()
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def places() -> Path:
+    """A cache folder with the gazetteer in it, kept between runs: building it takes seconds, reading it does not."""
+    from jiqun.intake.gazetteer import Gazetteer  # noqa: PLC0415  # only where a test asks for it
+
+    folder = ROOT / ".cache" / "gazetteer"
+    folder.mkdir(parents=True, exist_ok=True)
+    Gazetteer.load(folder)
+    return folder

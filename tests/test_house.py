@@ -10,7 +10,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ from jiqun.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "jiqun"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 
@@ -95,6 +96,33 @@ def test_every_base_dependency_is_used():
     used = {_distribution(found) for word in words for found in shipped.get(word, [])}
     through = {"pyarrow", "fastexcel", "xlsxwriter"}  # polars calls them
     assert {_distribution(line) for line in PROJECT["dependencies"]} - used - through == set()
+
+
+def test_every_direct_dependency_has_its_line_in_the_record():
+    sets = [
+        PROJECT["dependencies"],
+        *PROJECT["optional-dependencies"].values(),
+        *SETTINGS["dependency-groups"].values(),
+    ]
+    record = read(ROOT / "docs" / "decisions" / "0002-dependencies.md")
+    listed = set(re.findall(r"[\w-]+", "".join(re.findall(r"^\|.*", record, re.MULTILINE))))
+    assert {_distribution(line) for lines in sets for line in lines} - listed == set()
+
+
+def test_no_locked_package_is_under_the_gpl():
+    locked = {_distribution(line) for line in read(ROOT / "requirements" / "dev.lock").splitlines() if "==" in line}
+    found = []
+    for distribution in distributions():
+        about = distribution.metadata
+        if _distribution(about["Name"]) in locked:
+            licences = [about.get("License-Expression"), about.get("License"), *about.get_all("Classifier", [])]
+            lines = [text.splitlines()[0] for text in licences if text]
+            found += [
+                f"{about['Name']}: {line}"
+                for line in lines
+                if re.search(r"(?<!L)GPL|(?<!Lesser )General Public License", line) and " OR " not in line
+            ]
+    assert not found
 
 
 def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path):
@@ -175,10 +203,12 @@ def test_the_commands_that_pages_show_exist(page: Path):
             assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known | {"--help"}, line
 
 
-def test_the_python_of_the_readmes_runs():
-    for path in READMES:
-        for code in re.findall(r"```python\n(.*?)```", read(path), re.DOTALL):
-            exec(compile(code, path.name, "exec"), {})  # noqa: S102
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_python_that_pages_show_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    together: dict[str, object] = {}
+    for code in re.findall(r"```python\n(.*?)```", read(page), re.DOTALL):
+        exec(compile(code, page.name, "exec"), together)  # noqa: S102
 
 
 def test_what_a_machine_lacks_skips_its_tests_or_fails_them_if_required(monkeypatch: pytest.MonkeyPatch):

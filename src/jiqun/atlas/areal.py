@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from jiqun.atlas.measures import marshall
 from jiqun.atlas.sphere import BallIndex, centre, checked_coordinates, checked_eps
@@ -168,6 +168,6 @@ def regional_profile(
     stats = some.select(region).with_columns(
         lq_shrunk=pl.Series(shrunk),
         g_star=pl.Series(g, nan_to_null=True),
-        g_star_q=pl.Series(benjamini_hochberg(2 * norm.sf(np.abs(g))), nan_to_null=True),
+        g_star_q=pl.Series(benjamini_hochberg(2 * ndtr(-np.abs(g))), nan_to_null=True),
     )
     return table.join(stats, on=region, how="left", maintain_order="left").drop("lon", "lat")

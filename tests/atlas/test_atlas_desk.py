@@ -1,0 +1,155 @@
+"""The desk: what is stored, that it is stored once, that ids last, and who may."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+
+from jiqun.atlas import desk
+from jiqun.atlas.document import Subject, atlas_document, summary_table
+from jiqun.core.actor import LOCAL, Actor
+from jiqun.core.document import Text
+from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, WorkspaceError
+from jiqun.report import html
+from jiqun.store import Workspace
+
+SEARCH = desk.Search(background="population", eps_km=20, size="size")
+
+
+@pytest.fixture
+def workspace(tmp_path, places):
+    made = Workspace.init(tmp_path / "ws")
+    shutil.copytree(places, made.cache, dirs_exist_ok=True)
+    return made
+
+
+def firms(extra: int = 0) -> pl.DataFrame:
+    """Sixty firms of Boulder, forty of Cambridge, eight in German cities, two placed coarsely."""
+    rng = np.random.default_rng(1)
+    at = [(-105.27, 40.01, "Boulder", "US")] * (60 + extra) + [(0.12, 52.2, "Cambridge", "GB")] * 40
+    at += [(9.99, 53.55, "Hamburg", "DE"), (13.41, 52.52, "Berlin", "DE")] * 4
+    lon, lat, city, country = (list(column) for column in zip(*at, strict=True))
+    table = pl.DataFrame({"lon": lon, "lat": lat, "place_name": city, "country": country, "precision_km": 10.0})
+    coarse = pl.DataFrame(
+        {"lon": [-98.6], "lat": [39.8], "place_name": [None], "country": ["US"], "precision_km": [1500.0]}
+    )
+    table = pl.concat([table, coarse, coarse], how="vertical_relaxed")
+    n = table.height
+    return table.with_columns(
+        id=pl.format("o{}", pl.int_range(n)),
+        place_name_zh=pl.when(pl.col("place_name") == "Boulder").then(pl.lit("博尔德")),
+        name=pl.format("Maker <b>{}</b>", pl.int_range(n)),
+        city=pl.col("place_name"),
+        address=pl.when(pl.col("place_name") == "Boulder").then(pl.lit("1 Pearl Street")),
+        size=pl.Series(rng.integers(1, 9, n)).cast(pl.Float64),
+        placed_by=pl.lit("city"),
+    )
+
+
+def load(workspace: Workspace, frame: pl.DataFrame, day: str = "2024-05-01") -> None:
+    with workspace.new_snapshot("organisations", as_of=day, source="made up for a test") as writer:
+        writer.write(frame)
+
+
+def test_a_run_is_stored_with_its_lineage_and_not_computed_twice(workspace):
+    load(workspace, firms())
+    result = desk.run(LOCAL, workspace, SEARCH)
+    table = result.table("clusters")
+    assert table["name_en"].to_list() == ["Boulder", "Cambridge"]
+    assert table["cluster_id"].to_list() == ["c0001", "c0002"]
+    assert table["firms"].to_list() == [60, 40]
+    assert result.values["coarse"] == 2
+    assert result.lineage.inputs[0] == workspace.snapshot("organisations").input
+    again = desk.run(LOCAL, workspace, SEARCH)
+    assert again.id == result.id
+    assert len(workspace.results("clusters")) == 1
+
+
+def test_addresses_of_very_many_are_flagged_and_left_out_for_comparison(workspace):
+    load(workspace, firms())
+    boulder, cambridge = desk.run(LOCAL, workspace, SEARCH).table("clusters").to_dicts()
+    assert (boulder["firms"], boulder["firms_unshared"]) == (60, 0)
+    assert (cambridge["firms"], cambridge["firms_unshared"]) == (40, 40)
+
+
+def test_ids_last_over_runs(workspace):
+    load(workspace, firms())
+    desk.run(LOCAL, workspace, SEARCH)
+    load(workspace, firms().filter(pl.col("place_name") != "Boulder"), "2024-06-01")
+    only = desk.run(LOCAL, workspace, SEARCH)
+    assert only.table("clusters").select("cluster_id", "event").rows() == [("c0002", "continued")]
+    assert only.table("died")["cluster_id"].to_list() == ["c0001"]
+    load(workspace, firms(extra=5), "2024-07-01")
+    third = desk.run(LOCAL, workspace, SEARCH)
+    assert third.table("clusters").select("name_en", "cluster_id", "event").rows() == [
+        ("Boulder", "c0003", "born"),
+        ("Cambridge", "c0002", "continued"),
+    ]
+
+
+def test_class_by_industry_code(workspace):
+    """3912 is wholly core (division 01), 6513 software (03), 0111 is no digital class."""
+    frame = firms().drop("size")
+    code = pl.when(pl.col("place_name") == "Boulder").then(pl.lit("3912")).otherwise(pl.lit("0111"))
+    load(workspace, frame.with_columns(industry_code=code))
+    result = desk.run(LOCAL, workspace, desk.Search(digital="01", eps_km=20))
+    row = result.table("clusters").row(0, named=True)
+    assert result.values["against"] == "firms"
+    assert (row["name_en"], row["firms"], row["digital_code"]) == ("Boulder", 60, "0101")
+    with pytest.raises(InputError, match="JQ-ATLAS-005"):
+        desk.run(LOCAL, workspace, desk.Search(digital="03", eps_km=20))
+
+
+def test_bad_requests_are_told(workspace):
+    with pytest.raises(WorkspaceError, match="JQ-STORE-006"):
+        desk.run(LOCAL, workspace, SEARCH)
+    with pytest.raises(UsageError, match="JQ-ATLAS-013"):
+        desk.current(LOCAL, workspace)
+    load(workspace, firms())
+    with pytest.raises(InputError, match="JQ-ATLAS-012"):
+        desk.run(LOCAL, workspace, desk.Search(digital="1; drop"))
+    result = desk.run(LOCAL, workspace, SEARCH)
+    with pytest.raises(UsageError, match="c0001 Boulder"):
+        desk.find(LOCAL, result, "Atlantis")
+    assert desk.find(LOCAL, result, "cambridge")["cluster_id"] == "c0002"
+    assert desk.find(LOCAL, result, "C0001")["name_en"] == "Boulder"
+    assert desk.find(LOCAL, result, "博尔德")["cluster_id"] == "c0001"
+
+
+@pytest.mark.parametrize("roles", [frozenset(), frozenset({"public"}), frozenset({"member"}), frozenset({"auditor"})])
+def test_only_operators_and_analysts_run_searches(workspace, roles):
+    load(workspace, firms())
+    with pytest.raises(PermissionDeniedError, match="JQ-USE-002"):
+        desk.run(Actor("someone", roles), workspace, SEARCH)
+    assert workspace.results("clusters") == ()
+
+
+def test_report_of_a_run_holds_both_languages_and_no_markup_of_others(workspace):
+    load(workspace, firms())
+    result = desk.run(LOCAL, workspace, desk.Search(background="population", eps_km=20, size="size", draws=19))
+    subject = Subject(Text("制造商", "makers"), Text("测试登记库", "test register"), size=Text("规模", "Size"))
+    page = html(atlas_document(result, subject))
+    assert "2 places hold more makers than their population explains. Boulder leads: 60 firms" in page
+    assert "2 个地方的制造商多于其人口所能解释的数量。博尔德居首：60 家" in page
+    assert "Tested against population" in page
+    assert "<b>" not in page
+    assert "&lt;b&gt;" in page
+    assert page == html(atlas_document(result, subject))
+
+
+def test_report_of_a_search_that_found_nothing(workspace):
+    load(workspace, firms().filter(pl.col("country") == "DE"))
+    result = desk.run(LOCAL, workspace, SEARCH)
+    assert summary_table(result.table("clusters")).height == 0
+    page = html(atlas_document(result, Subject(Text("制造商", "makers"), Text("测试", "test"))))
+    assert "No place holds more makers than its population explains." in page
+
+
+def test_firms_without_names_of_places_are_named_by_the_gazetteer(workspace):
+    load(workspace, firms().drop("place_name", "country"))
+    table = desk.run(LOCAL, workspace, SEARCH).table("clusters")
+    assert table["name_en"].to_list() == ["Boulder", "Cambridge"]
+    assert table["country"].to_list() == ["US", "GB"]
