@@ -365,6 +365,7 @@ def _test(
         adjusted = (1 + np.searchsorted(np.sort(null.minima), strongest, side="right")) / (null.draws + 1)
     else:
         adjusted = np.minimum(1.0, strongest * candidates)
+    adjusted = np.maximum(adjusted, np.finfo(float).tiny)  # smaller than a float can hold is not 0
     return table.with_columns(p_adjusted=pl.Series(adjusted[table["label"].to_numpy()]))
 
 

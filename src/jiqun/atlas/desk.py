@@ -25,10 +25,11 @@ from jiqun.taxonomy import classify_codes
 METHOD = "atlas.find_clusters"
 VERSION = "1"
 STREET_KM = 1.0
+CITY_KM = 10.0
 EPS_STREET_KM = 5.0
 EPS_CITY_KM = 20.0
 MEMBER_COLUMNS = (
-    "id", "name", "country", "region_code", "city", "address", "lon", "lat", "precision_km", "place_name",
+    "id", "name", "country", "region_code", "city", "address", "lon", "lat", "precision_km", "place_id", "place_name",
     "place_name_zh", "digital_code", "website",
 )  # fmt: skip
 
@@ -193,7 +194,9 @@ def _told(
     number = int(str(previous.values["next_number"])) if previous else 1
     succession = succeed(weighed, before, next_number=number)
 
-    table = name_clusters(found.table, members, gazetteer, eps_km=search.eps_km or EPS_CITY_KM)
+    table = name_clusters(
+        found.table, _with_population(members, gazetteer), gazetteer, eps_km=search.eps_km or EPS_CITY_KM
+    )
     table = table.join(leading_class(members), on="cluster", how="left", maintain_order="left")
     table = table.join(succession.current, on="cluster", how="left", maintain_order="left")
     shapes = hulls(members)
@@ -232,6 +235,13 @@ def _told(
     return tables, values
 
 
+def _with_population(members: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
+    if "place_id" not in members.columns:
+        return members
+    people = gazetteer.places.select("place_id", place_population="population")
+    return members.join(people, on="place_id", how="left", maintain_order="left")
+
+
 def _regions(organisations: pl.DataFrame, found: Clusters, gazetteer: Gazetteer, search: Search) -> pl.DataFrame:
     """Countries against their population: also counts the firms that are placed too coarsely for the search."""
     if "country" not in organisations.columns or organisations["country"].null_count() == organisations.height:
@@ -243,8 +253,18 @@ def _regions(organisations: pl.DataFrame, found: Clusters, gazetteer: Gazetteer,
 
 
 def _precision_counts(organisations: pl.DataFrame) -> list[dict[str, Any]]:
-    """How many rows were placed by what, and how precisely."""
+    """How many rows were placed by what: within 1 km, 10 km, or more coarsely."""
     if "placed_by" not in organisations.columns:
         return []
-    counts = organisations.group_by("placed_by", "precision_km").len("rows")
-    return counts.sort("precision_km", "placed_by", nulls_last=True).to_dicts()
+    km = pl.col("precision_km")
+    return (
+        organisations.group_by("placed_by")
+        .agg(
+            street=(km <= STREET_KM).sum(),
+            city=((km > STREET_KM) & (km <= CITY_KM)).sum(),
+            coarse=(km > CITY_KM).sum(),
+            rows=pl.len(),
+        )
+        .sort("rows", "placed_by", descending=[True, False], nulls_last=True)
+        .to_dicts()
+    )

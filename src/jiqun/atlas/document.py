@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from jiqun.atlas.outline import rings
 from jiqun.core.document import (
@@ -35,8 +37,10 @@ from jiqun.taxonomy import name as class_name
 
 FIRMS = Text("企业", "firms")
 MAP_POINTS = 1000
-REGIONS_SHOWN = 30
 RATIO_SHADE = 50.0
+MAP_REACH_KM = 15.0
+KM_PER_DEGREE = 111.2
+WIDEST_DEGREES = 90.0
 EVENTS = {
     "born": Text("新增", "new"),
     "continued": Text("延续", "continued"),
@@ -223,7 +227,6 @@ class _Told:
             Column("llr", Text("对数似然比", "Log-likelihood ratio"), "number", 0),
             Column("p_adjusted", Text("校正 p 值", "Adjusted p"), "probability"),
             Column("persistence", Text("稳定性", "Persistence"), "share", 0),
-            Column("coarse_share", Text("粗定位占比", "Coarse share"), "share", 0),
             Column("event", Text("变化", "Change")),
         )
         rows = [
@@ -239,7 +242,6 @@ class _Told:
                 row["llr"],
                 row["p_adjusted"],
                 row["persistence"],
-                row["coarse_share"],
                 EVENTS[row["event"]],
             )
             for rank, row in enumerate(self.clusters.to_dicts(), 1)
@@ -282,9 +284,15 @@ class _Told:
         leading = _class_text(row)
         sentence = Text(
             f"{place.zh}：{row['firms']:,} 家{zh}，{_times(row).zh}；按证据强弱排第 {rank}。{leading.zh}"
-            f"{row['core_firms']:,} 家位于核心地点，半径 {row['radius_km']:,.0f} 千米，{row['locations']} 个位置。",
+            f"{row['core_firms']:,} 家位于核心地点，半径 {row['radius_km']:,.0f} 千米，{row['locations']} 个位置。"
+            + (f"另有 {row['coarse_firms']:,} 家的粗略位置落在其中，未参与搜索。" if row["coarse_firms"] else ""),
             f"{place.en}: {row['firms']:,} {en}, {_times(row).en}; number {rank} by strength of evidence. {leading.en}"
-            f"{row['core_firms']:,} stand at core places; radius {row['radius_km']:,.0f} km, {row['locations']} locations.",
+            f"{row['core_firms']:,} stand at core places; radius {row['radius_km']:,.0f} km, {row['locations']} locations."
+            + (
+                f" {row['coarse_firms']:,} more, placed too coarsely to be searched, may belong here."
+                if row["coarse_firms"]
+                else ""
+            ),
         )
         figures = [
             KeyFigure(spoken(row["firms"]), Text("企业", "firms")),
@@ -337,10 +345,9 @@ class _Told:
             )
             for point in at.to_dicts()
         )
-        outline = rings(shapely.from_wkt(row["hull_wkt"]))
-        name = Text(row["name_zh"], row["name_en"])
-        shapes = (Shape(outline, name),) if outline else ()
-        west, south, east, north = _extent(row)
+        hull = shapely.from_wkt(row["hull_wkt"])
+        outline = rings(hull)
+        shapes = (Shape(outline, Text("", "")),) if outline else ()
         busiest = _place_text(at.row(0, named=True))
         share = at.item(0, "n") / members.height
         return Figure(
@@ -352,7 +359,7 @@ class _Told:
             subtitle=Text(
                 "圆的面积：企业数；轮廓：成员的凸包", "Area of a circle: firms; outline: convex hull of the members"
             ),
-            mark=Map(bubbles=bubbles, shapes=shapes, extent=(west, south, east, north)),
+            mark=Map(bubbles=bubbles, shapes=shapes, extent=_extent(hull, row)),
             table=self._largest(row, largest),
         )
 
@@ -458,10 +465,12 @@ class _Told:
         if precision:
             columns = (
                 Column("placed_by", Text("定位依据", "Placed by"), "code"),
-                Column("precision_km", Text("精度(千米)", "Precision (km)"), "number", 1),
-                Column("rows", Text("企业数", "Firms"), "integer"),
+                Column("street", Text("1 千米以内", "Within 1 km"), "integer"),
+                Column("city", Text("1 至 10 千米", "1 to 10 km"), "integer"),
+                Column("coarse", Text("更粗", "More coarsely"), "integer"),
+                Column("rows", Text("合计", "All"), "integer"),
             )
-            rows = [(r["placed_by"], r["precision_km"], r["rows"]) for r in precision]
+            rows = [tuple(r[column.key] for column in columns) for r in precision]
             blocks.append(
                 Table(
                     "precision",
@@ -490,7 +499,7 @@ def _shade(ratio: float | None) -> float:
     """0 at the expectation to 1 at fifty times it, by logarithm."""
     if ratio is None:
         return 1.0
-    return float(min(1.0, max(0.0, pl.Series([ratio]).log(RATIO_SHADE)[0])))
+    return min(1.0, max(0.0, math.log(ratio, RATIO_SHADE)))
 
 
 def _country(code: str | None) -> Text:
@@ -515,9 +524,18 @@ def _place_text(point: dict[str, Any]) -> Text:
     return Text(point.get("place_name_zh") or en, en)
 
 
-def _extent(row: dict[str, Any]) -> tuple[float, float, float, float]:
-    """A window around a cluster, one and a half radii wide, at least 15 km to each side."""
-    reach = max(1.5 * row["radius_km"], 15.0) / 111.2
-    across = reach / max(0.1, float(pl.Series([row["lat"]]).radians().cos()[0]))
-    lon, lat = row["lon"], row["lat"]
-    return (lon - across, max(-90.0, lat - reach), lon + across, min(90.0, lat + reach))
+def _extent(shape: BaseGeometry, row: dict[str, Any]) -> tuple[float, float, float, float]:
+    """A window around a hull, a quarter wider on each side and at least 15 km from the centre; around the centre where it is cut."""
+    shrink = max(0.1, math.cos(math.radians(row["lat"])))
+    reach = MAP_REACH_KM / KM_PER_DEGREE
+    west, south, east, north = shape.bounds
+    if east - west > WIDEST_DEGREES:  # cut at the antimeridian
+        reach = max(reach, 1.25 * row["radius_km"] / KM_PER_DEGREE)
+        west = east = row["lon"]
+    side, height = (east - west) / 4, (north - south) / 4
+    return (
+        min(west - side, row["lon"] - reach / shrink),
+        max(-90.0, min(south - height, row["lat"] - reach)),
+        max(east + side, row["lon"] + reach / shrink),
+        min(90.0, max(north + height, row["lat"] + reach)),
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
 LARGEST = 10
+NOTABLE = 30
 
 
 class NamedPlace(Protocol):
@@ -27,36 +28,49 @@ class Places(Protocol):
 
 
 def name_clusters(table: pl.DataFrame, members: pl.DataFrame, places: Places, *, eps_km: float) -> pl.DataFrame:
-    """Add name_en, name_zh and country to `table`: the place most members are at, else the gazetteer's at the centre.
+    """Add name_en, name_zh and country to `table`: the largest town among the members' places, and where most of them are.
 
-    `members` has cluster and, where known, place_name, place_name_zh, country. Where two clusters would bear one name in
-    one country, the smaller ones are numbered: “Springfield 2”.
+    `members` has cluster and, where known, place_name, place_name_zh, country, place_population. Of the places that hold at
+    least one member in `NOTABLE`, the most populous leads; where another holds more members, it follows: “Boston–Billerica”.
+    Members without any place name: the most populous place of the gazetteer within eps. Where two clusters would bear one
+    name in one country, the smaller ones are numbered: “Springfield 2”.
     """
-    wanted = ("place_name", "place_name_zh", "country")
-    known = members.with_columns(pl.lit(None, pl.String).alias(c) for c in wanted if c not in members.columns)
-    most = (
-        known.drop_nulls("place_name")
-        .group_by("cluster", *wanted)
-        .len()
-        .sort("cluster", "len", "place_name", descending=[False, True, False])
-        .unique("cluster", keep="first", maintain_order=True)
-    )
-    named = {row["cluster"]: (row["place_name"], row["place_name_zh"], row["country"]) for row in most.to_dicts()}
+    wanted = {"place_name": pl.String, "place_name_zh": pl.String, "country": pl.String, "place_population": pl.Int64}
+    known = members.with_columns(pl.lit(None, t).alias(c) for c, t in wanted.items() if c not in members.columns)
+    towns = known.drop_nulls("place_name").group_by("cluster", *wanted).len()
+    notable = towns.filter(pl.col("len") * NOTABLE >= pl.col("len").sum().over("cluster"))
+    busiest = _first(towns, "len", "place_population")
+    largest = _first(notable, "place_population", "len")
     rows = []
     for cluster, lon, lat in table.select("cluster", "lon", "lat").iter_rows():
-        if cluster not in named:
+        busy, large = busiest.get(cluster), largest.get(cluster)
+        if busy is None:
             place = places.name_at(lon, lat, eps_km)
-            named[cluster] = (place.name, place.name_zh, place.country)
-        en, zh, country = named[cluster]
-        rows.append((cluster, en, zh or en, country))
-    names = pl.DataFrame(
-        rows,
-        schema={"cluster": table.schema["cluster"], "name_en": pl.String, "name_zh": pl.String, "country": pl.String},
-        orient="row",
-    )
+            rows.append((cluster, place.name, place.name_zh or place.name, place.country))
+            continue
+        first = large or busy
+        parts = [first] if first["place_name"] == busy["place_name"] else [first, busy]
+        en = "–".join(part["place_name"] for part in parts)
+        zh = "—".join(part["place_name_zh"] or part["place_name"] for part in parts)
+        rows.append((cluster, en, zh, first["country"]))
+    schema = {
+        "cluster": table.schema["cluster"],
+        "name_en": pl.String(),
+        "name_zh": pl.String(),
+        "country": pl.String(),
+    }
+    names = pl.DataFrame(rows, schema=schema, orient="row")
     turn = pl.int_range(pl.len()).over("name_en", "country")
     suffix = pl.when(turn > 0).then(pl.format(" {}", turn + 1)).otherwise(pl.lit(""))
-    return table.join(names.with_columns(pl.col("name_en", "name_zh") + suffix), on="cluster", how="left")
+    return table.join(
+        names.with_columns(pl.col("name_en", "name_zh") + suffix), on="cluster", how="left", maintain_order="left"
+    )
+
+
+def _first(towns: pl.DataFrame, *by: str) -> dict[int, dict[str, Any]]:
+    """The town of each cluster that is largest by the columns named, then first by name."""
+    order = towns.sort("cluster", *by, "place_name", descending=[False, *([True] * len(by)), False], nulls_last=True)
+    return {row["cluster"]: row for row in order.unique("cluster", keep="first", maintain_order=True).to_dicts()}
 
 
 def leading_class(members: pl.DataFrame) -> pl.DataFrame:

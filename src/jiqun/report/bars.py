@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jiqun.core.document import Bar, Bars, Text
 from jiqun.report.formats import cell
 from jiqun.report.labels import shorten
-from jiqun.report.markup import LANGUAGES, Html, element, join
+from jiqun.report.markup import LANGUAGES, Html, both, element, join
 from jiqun.report.svg import num, words
 
 _ROW, _BAR, _TEXT = 40.0, 12.0, 13.0
@@ -55,6 +55,14 @@ def draw(drawn: Bars, *, title_id: str) -> Html:
         parts.append(words(told, _percent(x), 11.0, text_anchor="start" if x < 50 else "end", kind="tick"))
     parts += [_words(drawn, bar, scale, y) for bar, y in zip(drawn.bars, tops, strict=True)]
     return element("svg", *parts, class_="bars", width="100%", height=num(height), role="img", aria_labelledby=title_id)
+
+
+def legend(drawn: Bars) -> Html:
+    """Unit, and what the thin lines are."""
+    parts = [element("span", both(Text("单位：", "Unit: ")), both(drawn.unit))]
+    if any(low != high for low, high in map(_ends, drawn.bars)):
+        parts.append(element("span", both(Text("细线为区间", "Thin lines are intervals"))))
+    return element("p", *parts, class_="legend")
 
 
 def _ends(bar: Bar) -> tuple[float, float]:

@@ -90,7 +90,7 @@ class Writer:
         if isinstance(mark, Map):
             picture = [maps.draw(mark, title_id=title_id), maps.legend(mark)]
         else:
-            picture = [bars.draw(mark, title_id=title_id)]
+            picture = [bars.draw(mark, title_id=title_id), bars.legend(mark)]
         elsewhere = table.id in self._standing or table.id in self._written
         if elsewhere:
             twin = _see(table)

@@ -56,7 +56,7 @@ def html(document: Document, *, language: Language = "zh") -> str:
     )
     main = element(
         "main",
-        both(title, "h1"),
+        element("h1", both(title)),
         *([both(document.subtitle, "p", class_="subtitle")] if document.subtitle != Text("", "") else []),
         *_blocks_with_contents(document),
         _lineage(document.lineage),
@@ -121,10 +121,10 @@ def _blocks_with_contents(document: Document) -> list[Html]:
 
 
 def _contents(later: tuple[Block, ...]) -> list[Html]:
-    sections = [block for block in later if isinstance(block, Section)]
-    if len(sections) < 2:
-        return []
     count = sum(isinstance(block, Section) for block in blocks.walk(later))
+    if count < 2:
+        return []
+    sections = [block for block in later if isinstance(block, Section)]
     name = Text(f"目录（{count} 节）", f"Contents ({count} sections)")
     folded = element("details", element("summary", both(name)), _list(sections), open=count <= _OPEN_CONTENTS)
     return [element("nav", folded, aria_label="目录 · Contents", class_="contents")]
@@ -132,19 +132,20 @@ def _contents(later: tuple[Block, ...]) -> list[Html]:
 
 def _list(sections: list[Section]) -> Html:
     items = []
+    nested = False
     for section in sections:
         inner = [block for block in section.blocks if isinstance(block, Section)]
+        nested = nested or bool(inner)
         link = element("a", both(section.title), href=f"#{section.id}")
         items.append(element("li", link, *([_list(inner)] if inner else [])))
-    return element("ol", *items)
+    return element("ul", *items, class_=None if nested else "columns")
 
 
 def _lineage(lineage: Lineage) -> Html:
     """Method, parameters and inputs in words, last on the page."""
-    method = f"{lineage.method} {lineage.version}"
     told = Text(
-        f"本报告由方法 {method} 计算得出。方法、参数和输入相同，结果必相同；下面的摘要就是这一结果的名称。",
-        f"Computed by the method {method}. The same method, parameters and inputs always give the same result; "
+        f"本报告由方法 {lineage.method}（第 {lineage.version} 版）计算得出。方法、参数和输入相同，结果必相同；下面的摘要就是这一结果的名称。",
+        f"Computed by the method {lineage.method}, version {lineage.version}. The same method, parameters and inputs always give the same result; "
         "the digest below is its name.",
     )
     rows = [_fact(Text("方法", "Method"), element("code", lineage.method))]
@@ -156,7 +157,7 @@ def _lineage(lineage: Lineage) -> Html:
     rows.append(_fact(Text("结果摘要", "Result digest"), element("code", lineage.digest)))
     return element(
         "section",
-        both(Text("方法与来源", "Method and lineage"), "h2"),
+        element("div", element("h2", both(Text("方法与来源", "Method and lineage"))), class_="head"),
         both(told, "p"),
         element("dl", *rows, class_="lineage"),
         id="jq-lineage",
