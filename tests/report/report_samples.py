@@ -147,8 +147,11 @@ class Element:
     tag: str
     attributes: dict[str, str]
     parent: Element | None
-    text: list[str] = field(default_factory=list)
-    children: list[Element] = field(default_factory=list)
+    content: list[str | Element] = field(default_factory=list)
+
+    @property
+    def children(self) -> list[Element]:
+        return [part for part in self.content if isinstance(part, Element)]
 
     def all(self, tag: str = "") -> Iterator[Element]:
         for child in self.children:
@@ -158,8 +161,11 @@ class Element:
 
     def words(self, without: str = "") -> str:
         """Its text and that of its descendants, without those marked with the language `without`."""
-        inner = (child.words(without) for child in self.children if child.attributes.get("lang") != without)
-        return "".join([*self.text, *inner])
+        return "".join(
+            part if isinstance(part, str) else part.words(without)
+            for part in self.content
+            if isinstance(part, str) or not without or part.attributes.get("lang") != without
+        )
 
     def of_class(self, name: str) -> list[Element]:
         return [each for each in self.all() if name in each.attributes.get("class", "").split()]
@@ -177,7 +183,7 @@ class Reader(HTMLParser):
         names = [name for name, _ in attrs]
         assert len(names) == len(set(names)), f"<{tag}> has an attribute twice"
         new = Element(tag, {name: value or "" for name, value in attrs}, self.at)
-        self.at.children.append(new)
+        self.at.content.append(new)
         if tag not in VOID:
             self.at = new
 
@@ -190,7 +196,7 @@ class Reader(HTMLParser):
         self.at = self.at.parent
 
     def handle_data(self, data: str) -> None:
-        self.at.text.append(data)
+        self.at.content.append(data)
 
     def handle_comment(self, data: str) -> None:
         raise AssertionError("a comment")

@@ -233,7 +233,7 @@ def test_archives_cut_off_or_with_changed_bytes_restore_whole_or_not_at_all(full
     backup(full, tmp_path / name)
     good, target = (tmp_path / name).read_bytes(), tmp_path / "target"
     bad = tmp_path / f"bad-{name}"
-    places = random.Random(7)  # noqa: S311  # places, not secrets
+    places = random.Random(7)  # places, not secrets
     whole = contents(full)
     for attempt in range(90):
         position = places.randrange(len(good))

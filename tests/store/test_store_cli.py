@@ -1,25 +1,11 @@
 import json
-import sys
 
 import polars as pl
 import pytest
 
-from jiqun.cli import main
 from jiqun.store import Workspace
 
 FRAME = pl.DataFrame({"name": ["甲", "乙"]})
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jiqun", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture

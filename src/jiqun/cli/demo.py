@@ -14,6 +14,7 @@ import typer
 from jiqun.atlas.document import summary_table
 from jiqun.cli.atlas import tell
 from jiqun.cli.output import Format, note, progress, write
+from jiqun.core.errors import current_language
 from jiqun.demo import scenario
 
 SHOWN = 20
@@ -40,7 +41,7 @@ def demo(
     with progress() as report:
         made = scenario.build(folder, progress=report)
     if made.load is not None:
-        note(made.load.render())
+        note(made.load.text(current_language()))
     tell(made.result)
     write(summary_table(made.result.table("clusters")).head(SHOWN), form)
     note(f"Report, both languages: {made.report}")

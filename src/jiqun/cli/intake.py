@@ -14,11 +14,13 @@ import typer
 from jiqun.cli.output import Format, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
-from jiqun.core.errors import current_language
+from jiqun.core.errors import UsageError, catalogue, current_language
 from jiqun.intake import desk
 from jiqun.intake.columns import parse_map
 from jiqun.intake.summary import LoadReport, command_line
 from jiqun.intake.template import write_template
+
+_FINDING = {"row": pl.Int64, **dict.fromkeys(("column", "value", "severity", "message", "raw"), pl.String)}
 
 
 class CrsName(StrEnum):
@@ -81,10 +83,15 @@ def load(
     """
     opened = open_workspace(workspace)
     pairs = parse_map(mapping or [])
-    listed: list[pl.DataFrame] = []
+    known = [found for found in catalogue() if found.startswith(("JQ-DATA-", "JQ-PLACE-"))]
+    if code is not None and code not in known:
+        raise UsageError("JQ-USE-001", what="--code", value=code, known=", ".join(known))
+    listed = [pl.DataFrame(schema=_FINDING)]
 
     def keep(problems: pl.DataFrame) -> None:
-        listed.append(problems.filter(pl.col("code") == code))
+        message = pl.col(f"message_{current_language()}").alias("message")
+        found = problems.filter(pl.col("code") == code)
+        listed.append(found.select("row", "column", "value", "severity", message, "raw"))
 
     with progress() as report_progress:
         report = desk.load(
@@ -144,10 +151,5 @@ def _write(report: LoadReport, form: Format) -> None:
 
 
 def _write_findings(listed: list[pl.DataFrame], form: Format) -> None:
-    if listed:
-        language = current_language()
-        found = pl.concat(listed)
-        shown = found.select(
-            "row", "column", "value", "severity", pl.col(f"message_{language}").alias("message"), "raw"
-        )
-        write(shown.drop("raw", "message") if form is Format.table else shown, form)
+    found = pl.concat(listed)
+    write(found.drop("message", "raw") if form is Format.table else found, form)

@@ -1,1 +1,1 @@
-"""The demonstration on real data 演示。"""
+"""The demo 演示: a real registry that a package ships, and the atlas of it."""

@@ -7,6 +7,7 @@ is guessed from similarity; a column that matches nothing is kept as text under 
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ _SEPARATORS = re.compile(r"[,/_\s、|]+")
 _EXACT, _ALIAS, _STRIPPED = 3, 2, 1
 _MOST_HEADER_ROWS = 3
 _HEADER_WITHIN = 30
+_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -210,10 +212,9 @@ def recognise(headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[st
         raise InputError(
             "JQ-FILE-010",
             table=schema.name,
-            missing=", ".join(a.name for a in missing),
-            missing_zh="、".join(f"{a.name}({a.description_zh})" for a in missing),
-            headers=", ".join(headers),
-            example=f"{headers[0] if headers else '…'}={missing[0].name}",
+            missing=", ".join(f"{a.name} {a.description_zh}" for a in missing),
+            headers=_listed(headers),
+            example=shlex.quote(f"{headers[0][:_SHOWN] if headers else '…'}={missing[0].name}"),
         )
     done = {column.position for column in chosen}
     for position, header in enumerate(headers):
@@ -235,9 +236,13 @@ def _mapped(headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[str,
             raise UsageError("JQ-FILE-019", value=attribute, table=schema.name, known=", ".join(schema.names))
         found = exact.get(header, places.get(plain(header)))
         if found is None:
-            raise InputError("JQ-FILE-011", value=header, headers=", ".join(headers))
+            raise InputError("JQ-FILE-011", value=header, headers=_listed(headers))
         out.append((found, attribute))
     return out
+
+
+def _listed(headers: Sequence[str]) -> str:
+    return ", ".join(header if len(header) <= _SHOWN else f"{header[:_SHOWN]}…" for header in headers)
 
 
 @dataclass(frozen=True)
@@ -270,7 +275,7 @@ def find_header(rows: Sequence[Sequence[str]], schema: Schema, mapping: Sequence
         for depth in range(1, min(_MOST_HEADER_ROWS, len(rows) - first) + 1):
             cells = _merged(rows[first : first + depth])
             count = _count(cells, schema, asked)
-            if count and (best is None or count > best.recognised):
+            if count and (best is None or (count, -depth) > (best.recognised, -best.depth)):
                 best = HeaderRows(first, depth, 0, cells, count)
     if best is None:
         filled = [k for k, row in enumerate(rows) if sum(bool(cell.strip()) for cell in row) > 1]

@@ -22,19 +22,21 @@ from jiqun.core.errors import InputError, UsageError
 from jiqun.core.schema import Schema
 from jiqun.intake import _kernels
 from jiqun.intake.columns import find_header
-from jiqun.intake.read import BATCH_ROWS, Batch, Reading, ahead, no_refused, unique_headers, without_blank
+from jiqun.intake.read import Batch, Reading, ahead, no_refused, unique_headers, without_blank
 
 DELIMITERS = (",", "\t", ";", "|")
 
 _SAMPLE = 1 << 20
 _PIECE = 1 << 22
-_BLOCK = 32 << 20
+_BLOCK = 64 << 20
+_MOST_ROWS = 750_000
 _LONGEST = 1 << 20
 """A record may have this many bytes; a longer one is taken for a quote that was never closed."""
 _RAW = 100_000
 """So many characters of a refused record are kept."""
 _HEAD_RECORDS = 60
-_DAMAGED = 20
+_DAMAGED = 4
+"""Characters that fit UTF-8 for each that does not: fewer, and the text is in another encoding."""
 
 
 @dataclass(frozen=True)
@@ -284,8 +286,8 @@ def split_record(record: str, delimiter: str) -> list[str]:
 
 def _batches(path: Path, encoding: Encoding, layout: _Layout) -> Iterator[Batch]:
     fields = len(layout.headers)
-    starts, ends, counts = (np.empty(BATCH_ROWS, dtype=np.int64) for _ in range(3))
-    states = np.empty(BATCH_ROWS, dtype=np.uint8)
+    starts, ends, counts = (np.empty(_MOST_ROWS, dtype=np.int64) for _ in range(3))
+    states = np.empty(_MOST_ROWS, dtype=np.uint8)
     row = layout.first_row
     with closing(path.open("rb")) as file:
         stream = _stream(file, encoding, old_mac=layout.old_mac)

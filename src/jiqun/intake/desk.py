@@ -47,6 +47,7 @@ def load(
     sheet: str | None = None,
     encoding: str | None = None,
     as_of: date | str | None = None,
+    name: str | None = None,
     check_only: bool = False,
     quarantine: Path | None = None,
     on_problems: Callable[[pl.DataFrame], None] | None = None,
@@ -71,6 +72,10 @@ def load(
         Which sheet of a workbook, and the encoding of a text file, if not as found.
     as_of
         The date the rows speak of; today by the workspace's clock. Dates after it are refused.
+    name
+        What the source is called, in messages and in the table's history; default: the file's name.
+    name
+        What to call the source in the snapshot and in messages, if not by its file name.
     check_only
         Do all but write.
     quarantine
@@ -96,6 +101,9 @@ def load(
     pairs = tuple(mapping.items()) if isinstance(mapping, Mapping) else tuple(mapping)
     day = parsed_date(as_of) if as_of is not None else workspace.clock().date()
     reading = _opened(source, schema, pairs, sheet=sheet, encoding=encoding)
+    if name is not None:
+        reading = replace(reading, name=name)
+    reading = replace(reading, name=name or reading.name)
     columns = recognise(reading.headers, schema, pairs)
     gazetteer = Gazetteer.load(workspace.cache)
     rules = Rules(schema, columns, day, gazetteer.region_codes(), excel=reading.kind == "excel")

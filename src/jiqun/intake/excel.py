@@ -6,6 +6,7 @@ extent is surveyed first, in the file's own XML.
 
 from __future__ import annotations
 
+import logging
 import re
 import zipfile
 import zlib
@@ -25,6 +26,10 @@ from jiqun.intake.columns import HeaderRows, find_header, recognise
 from jiqun.intake.delimited import header_notes
 from jiqun.intake.read import Batch, Reading, batches_of, first_bytes, iter_slices, unique_headers
 
+# what they log about columns without values would reach the terminal
+for _name in ("fastexcel", "calamine"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
 _PREVIEW = 40
 _LARGEST_AREA = 50_000_000
 """Cells in the rectangle that holds everything; more would take gigabytes."""
@@ -35,7 +40,16 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 _FILLED = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"(?:[^>]*[^/>])?>')
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
-_CODES_OF_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ParseError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    LookupError,
+)
 
 
 @dataclass(frozen=True)
@@ -76,10 +90,8 @@ def open_excel(
     candidates = []
     for name in [sheet] if sheet is not None else reader.sheet_names:
         extent = extents.get(name)
-        if extent and extent.rows * extent.columns > _LARGEST_AREA:
-            if sheet is not None or len(reader.sheet_names) == 1:
-                raise InputError("JQ-FILE-009", file=path.name, sheet=name, rows=extent.rows, columns=extent.columns)
-            continue
+        if extent:
+            _refuse_area(path, name, extent)
         found = _candidate(reader, path, name, schema, mapping)
         if found is not None:
             candidates.append(found)
@@ -196,9 +208,20 @@ def _extents(path: Path) -> dict[str, Extent]:
                 raise InputError("JQ-FILE-020", file=path.name)
             if sum(info.file_size for info in archive.infolist()) > _LARGEST_XML:
                 raise InputError("JQ-FILE-009", file=path.name, sheet="*", rows="?", columns="?")
-            return {sheet: _survey(archive, part) for sheet, part in _parts(archive) if part in names}
-    except (zipfile.BadZipFile, ParseError, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+            parts = {sheet: part for sheet, part in _parts(archive) if part in names}
+            found = {sheet: _survey(archive, part) for sheet, part in parts.items()}
+            for part in sorted(names - set(parts.values())):
+                # one that the reader may find where this does not
+                if part.startswith("xl/worksheets/") and part.endswith(".xml"):
+                    _refuse_area(path, part, _survey(archive, part))
+            return found
+    except _DAMAGE as error:
         raise InputError("JQ-FILE-007", file=path.name, reason=str(error)[:200] or type(error).__name__) from error
+
+
+def _refuse_area(path: Path, sheet: str, extent: Extent) -> None:
+    if extent.rows * extent.columns > _LARGEST_AREA:
+        raise InputError("JQ-FILE-009", file=path.name, sheet=sheet, rows=extent.rows, columns=extent.columns)
 
 
 def _parts(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
@@ -208,7 +231,7 @@ def _parts(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
         for item in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
     }
     for item in _elements(archive, "xl/workbook.xml", "sheet"):
-        target = targets.get(item.get(_CODES_OF_RELATION, ""), "")
+        target = targets.get(next((value for name, value in item.items() if name.endswith("}id")), ""), "")
         yield item.get("name", ""), target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
 

@@ -7,7 +7,7 @@ Keys are held as 128-bit fingerprints, about 50 bytes a row, so that ten million
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ _SEEDS = (0x6A69, 0x71756E)
 _LOAD = 0.6
 _SMALLEST = 1 << 12
 _DIGITS = 7
+_AS_WRITTEN = frozenset({"uscc", "source_id", "country"})
+_SPECIAL = r"[^\x00-\x7f\u4e00-\u9fff（）()《》“”、，。·—－]"
 _ORGANISATION_KEYS = (("uscc",), ("source_id",), ("name", "country", "city"))
 
 
@@ -96,6 +98,7 @@ class Register:
         self._taken = np.zeros(0, dtype=np.bool_)
         self._counter = 0
         self._before = 0
+        self._levels_before: set[int] = set()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -121,6 +124,7 @@ class Register:
         self._number[places] = numbers
         self._counter = max(self._counter, int(numbers.max(initial=0)))
         self._before = self._table.count
+        self._levels_before.update(level.unique())
 
     def identify(self, rows: pl.DataFrame) -> Identified:
         """Ids of the rows of a batch; the first row with a key is the one that counts."""
@@ -135,7 +139,7 @@ class Register:
         self._row[places[leads]] = numbers[leads]
         fresh = np.flatnonzero(leads & ((self._number[places] == 0) | self._taken[places]))
         self._taken[places[leads]] = True
-        if self._before and fresh.size and len(self.alternatives) > 1:
+        if fresh.size:
             fresh = self._inherit(rows, level, places, fresh)
         self._number[places[fresh]] = self._counter + 1 + np.arange(fresh.size)
         self._counter += fresh.size
@@ -148,7 +152,7 @@ class Register:
         self, rows: pl.DataFrame, level: pl.Series, places: _kernels.Ints, fresh: _kernels.Ints
     ) -> _kernels.Ints:
         """Rows that now have a better key may be known by a lesser one: they keep that id. Returns the others."""
-        for weaker in range(1, len(self.alternatives)):
+        for weaker in sorted(self._levels_before - {0}):
             # only rows whose own key is a better one
             better = fresh[level.gather(fresh).to_numpy() < weaker]
             if not better.size:
@@ -190,18 +194,24 @@ class Register:
             which = (level == k).arg_true().to_numpy()
             if which.size:
                 part = rows.select(group) if which.size == rows.height else rows.select(group)[which]
-                struct = part.select(pl.struct(pl.lit(k, pl.UInt8).alias("level"), *_comparable(part))).to_series()
+                columns = [_comparable(column) for column in part.get_columns()]
+                level_column = pl.Series("level", [k], dtype=pl.UInt8).new_from_index(0, part.height)
+                struct = pl.DataFrame([level_column, *columns]).to_struct()
                 first[which], second[which] = (struct.hash(seed).to_numpy() for seed in _SEEDS)
         return first, second
 
 
-def _comparable(part: pl.DataFrame) -> Iterator[pl.Expr]:
-    for name, dtype in part.schema.items():
-        if dtype == pl.String and name not in {"uscc", "source_id"}:
-            folded = key(pl.col(name))
-            yield pl.when(folded != "").then(folded).otherwise(pl.col(name)).alias(name)
-        else:
-            yield pl.col(name)
+def _comparable(column: pl.Series) -> pl.Series:
+    """Names without case, spaces and punctuation, as `key` makes them; other columns as they are."""
+    if column.dtype != pl.String or column.name in _AS_WRITTEN:
+        return column
+    plain = column.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
+    # decomposing accents and wide letters takes long, and few names have any
+    special = column.str.contains(_SPECIAL).fill_null(value=False)
+    if special.any():
+        folded = pl.DataFrame({"text": column.filter(special)}).select(key(pl.col("text"))).to_series()
+        plain = plain.scatter(special.arg_true(), folded)
+    return plain.zip_with((plain != "") | plain.is_null(), column).alias(column.name)
 
 
 def shown_key(rows: pl.DataFrame, alternatives: Sequence[Sequence[str]], level: pl.Series) -> pl.Series:

@@ -139,8 +139,8 @@ def open_frame(source: Any) -> Reading:
         headers = tuple(source.collect_schema().names())
         return Reading(name, "dataframe", headers, None, batches_of(source.collect_batches(chunk_size=BATCH_ROWS)))
     eager = native.collect() if isinstance(native, nw.LazyFrame) else native
-    frame = _polars(eager.to_arrow()) if not isinstance(source, pl.DataFrame) else source
-    return Reading(name, "dataframe", tuple(map(str, frame.columns)), frame.height, batches_of(iter_slices(frame)))
+    frame = source if isinstance(source, pl.DataFrame) else _polars(eager.to_arrow())
+    return Reading(name, "dataframe", tuple(map(str, eager.columns)), frame.height, batches_of(iter_slices(frame)))
 
 
 def iter_slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
