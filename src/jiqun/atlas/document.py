@@ -30,6 +30,7 @@ from jiqun.core.document import (
     Table,
     Text,
 )
+from jiqun.core.errors import Language
 from jiqun.intake.gazetteer import country_name
 from jiqun.report.formats import probability, ratio_number, spoken
 from jiqun.store import StoredResult
@@ -99,6 +100,30 @@ def summary_table(clusters: pl.DataFrame) -> pl.DataFrame:
         "persistence",
         "event",
         pl.col("digital_code").alias("class"),
+    )
+
+
+def short_table(clusters: pl.DataFrame, language: Language) -> pl.DataFrame:
+    """As `summary_table`, for eighty columns of a terminal: one name, rounded numbers, words."""
+    rows = [
+        (
+            rank,
+            row["cluster_id"],
+            row[f"name_{language}"],
+            _country(row["country"]).get(language),
+            f"{row['firms']:,}",
+            _ratio(row["ratio"]).get(language),
+            EVENTS[row["event"]].get(language),
+        )
+        for rank, row in enumerate(clusters.to_dicts(), 1)
+    ]
+    zh, en = (
+        ("序", "编号", "集群", "国家或地区", "企业", "倍数", "变化"),
+        ("#", "id", "cluster", "country or region", "firms", "× expected", "change"),
+    )
+    names = zh if language == "zh" else en
+    return pl.DataFrame(
+        rows, schema={name: pl.Int64 if i == 0 else pl.String for i, name in enumerate(names)}, orient="row"
     )
 
 

@@ -12,13 +12,13 @@ import shapely
 import typer
 
 from jiqun.atlas import desk, measures
-from jiqun.atlas.document import Subject, atlas_document, summary_table
+from jiqun.atlas.document import Subject, atlas_document, short_table, summary_table
 from jiqun.atlas.outline import feature_collection
 from jiqun.cli.output import Format, note, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Text
-from jiqun.core.errors import UsageError
+from jiqun.core.errors import UsageError, current_language
 from jiqun.core.sheets import neutralise
 from jiqun.intake.gazetteer import ATTRIBUTION
 from jiqun.report import html
@@ -108,7 +108,7 @@ def run(
     with progress() as report:
         result = desk.run(LOCAL, open_workspace(workspace), search, progress=report)
     tell(result)
-    write(summary_table(result.table("clusters")), form)
+    write_clusters(result.table("clusters"), form)
 
 
 def list_clusters(
@@ -122,7 +122,7 @@ def list_clusters(
     Example: jiqun atlas list --format csv > clusters.csv
     """
     result = desk.current(LOCAL, open_workspace(workspace), digital, run_id)
-    write(summary_table(result.table("clusters")), form)
+    write_clusters(result.table("clusters"), form)
 
 
 def show(
@@ -235,6 +235,11 @@ def measure(
         }[kind]
         table = function(cells, region=region, industry=industry, size=size)
     write(table.sort(region), form)
+
+
+def write_clusters(clusters: pl.DataFrame, form: Format) -> None:
+    """Clusters in rank order: a few columns for people, all for programs."""
+    write(short_table(clusters, current_language()) if form is Format.table else summary_table(clusters), form)
 
 
 def write_result(result: StoredResult, subject: Subject, output: Path) -> None:

@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from jiqun.atlas.document import summary_table
-from jiqun.cli.atlas import tell
-from jiqun.cli.output import Format, note, progress, write
+from jiqun.cli.atlas import tell, write_clusters
+from jiqun.cli.output import Format, note, progress
 from jiqun.core.errors import current_language
 from jiqun.demo import scenario
 
@@ -43,7 +42,7 @@ def demo(
     if made.load is not None:
         note(made.load.text(current_language()))
     tell(made.result)
-    write(summary_table(made.result.table("clusters")).head(SHOWN), form)
+    write_clusters(made.result.table("clusters").head(SHOWN), form)
     note(f"Report, both languages: {made.report}")
     if _serves(serve):
         _serve(made.report)

@@ -18,6 +18,9 @@ from rich.text import Text
 from jiqun.core.progress import Progress
 from jiqun.core.sheets import neutralise
 
+WIDE = 160
+"""Width of tables where nobody says how wide the page is."""
+
 
 class Format(StrEnum):
     """How rows are written."""
@@ -37,10 +40,12 @@ def write(rows: pl.DataFrame, form: Format, *, title: str | None = None) -> None
     else:
         table = Table(title=title, title_justify="left")
         for name, dtype in rows.schema.items():
-            table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+            numeric = dtype.is_numeric()
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
         for row in rows.iter_rows():
             table.add_row(*(Text(_cell(value)) for value in row))
-        Console().print(table)
+        terminal = Console()
+        (terminal if terminal.is_terminal else Console(width=WIDE)).print(table)
 
 
 def _cell(value: object) -> str:
