@@ -28,40 +28,47 @@ def put(gazetteer):
     return put
 
 
-@pytest.mark.parametrize(
-    ("row", "name", "lon", "lat"),
-    [
-        ({"country": "CN", "city": "Shenzhen"}, "Shenzhen", 114.07, 22.55),
-        ({"country": "CN", "city": "SHEN ZHEN CITY", "region": "Guangdong Province"}, "Shenzhen", 114.07, 22.55),
-        ({"country": "CN", "city": "Xi'an", "region": "Shaanxi"}, "Xi’an", 108.93, 34.26),
-        ({"country": "CN", "city": "Suzhou", "region": "Jiangsu"}, "Suzhou", 120.60, 31.30),
-        ({"country": "CN", "city": "Suzhou", "region": "Anhui"}, "Suzhou", 116.98, 33.64),
-        ({"country": "US", "city": "San Jose", "region": "CA"}, "San Jose", -121.89, 37.34),
-        ({"country": "US", "city": "Springfield", "region": "MO"}, "Springfield", -93.29, 37.22),
-        ({"country": "US", "city": "Springfield", "region": "Massachusetts"}, "Springfield", -72.59, 42.10),
-        ({"country": "US", "city": "New York"}, "New York City", -74.01, 40.71),
-        ({"country": "US", "city": "South San Francisco", "region": "CA"}, "South San Francisco", -122.41, 37.65),
-        ({"country": "US", "city": "St. Paul", "region": "MN"}, "Saint Paul", -93.09, 44.94),
-        ({"country": "US", "city": "Ft. Lauderdale", "region": "FL"}, "Fort Lauderdale", -80.14, 26.12),
-        ({"country": "DE", "city": "Nuernberg"}, "Nuremberg", 11.08, 49.45),
-        ({"country": "DE", "city": "D-71106 MAGSTADT"}, "Magstadt", 8.97, 48.74),
-        ({"country": "FR", "city": "59000 LILLE CEDEX"}, "Lille", 3.06, 50.63),
-        ({"country": "BR", "city": "Limeira", "region": "São Paulo"}, "Limeira", -47.40, -22.56),
-        ({"country": "KR", "city": "Seongnam-si", "region": "Gyeonggi-do"}, "Seongnam-si", 127.14, 37.44),
-        ({"country": "KR", "city": "Gwangju", "region": "Gyeonggi-do"}, "Gwangju", 127.26, 37.41),
-        ({"country": "KR", "city": "Gwangju"}, "Gwangju", 126.92, 35.15),
-        ({"country": "JP", "city": "Chiyoda-ku", "region": "Tokyo"}, "Tokyo", 139.69, 35.69),
-        ({"country": "JP", "city": "東京都"}, "Tokyo", 139.69, 35.69),
-        ({"country": "TW", "city": "Hsin-Tien City", "region": "Taipei Hsien"}, "Xindian", 121.54, 24.97),
-        ({"country": "Czech Republic", "city": "Praha 6"}, "Prague", 14.42, 50.09),
-    ],
-)
-def test_cities_are_found_as_registers_write_them(put, row, name, lon, lat):
-    found = put(**row)
-    assert found["place_name"] == name
-    assert (found["lon"], found["lat"]) == pytest.approx((lon, lat), abs=0.02)
-    assert found["placed_by"] == "city"
-    assert found["precision_km"] == 10
+CITIES = [
+    ({"country": "CN", "city": "Shenzhen"}, "Shenzhen", 114.07, 22.55),
+    ({"country": "CN", "city": "SHEN ZHEN CITY", "region": "Guangdong Province"}, "Shenzhen", 114.07, 22.55),
+    ({"country": "CN", "city": "Xi'an", "region": "Shaanxi"}, "Xi’an", 108.93, 34.26),
+    ({"country": "CN", "city": "Suzhou", "region": "Jiangsu"}, "Suzhou", 120.60, 31.30),
+    ({"country": "CN", "city": "Suzhou", "region": "Anhui"}, "Suzhou", 116.98, 33.64),
+    ({"country": "US", "city": "San Jose", "region": "CA"}, "San Jose", -121.89, 37.34),
+    ({"country": "US", "city": "Springfield", "region": "MO"}, "Springfield", -93.29, 37.22),
+    ({"country": "US", "city": "Springfield", "region": "Massachusetts"}, "Springfield", -72.59, 42.10),
+    ({"country": "US", "city": "New York"}, "New York City", -74.01, 40.71),
+    ({"country": "US", "city": "South San Francisco", "region": "CA"}, "South San Francisco", -122.41, 37.65),
+    ({"country": "US", "city": "St. Paul", "region": "MN"}, "Saint Paul", -93.09, 44.94),
+    ({"country": "US", "city": "Ft. Lauderdale", "region": "FL"}, "Fort Lauderdale", -80.14, 26.12),
+    ({"country": "DE", "city": "Nuernberg"}, "Nuremberg", 11.08, 49.45),
+    ({"country": "DE", "city": "D-71106 MAGSTADT"}, "Magstadt", 8.97, 48.74),
+    ({"country": "FR", "city": "59000 LILLE CEDEX"}, "Lille", 3.06, 50.63),
+    ({"country": "BR", "city": "Limeira", "region": "São Paulo"}, "Limeira", -47.40, -22.56),
+    ({"country": "KR", "city": "Seongnam-si", "region": "Gyeonggi-do"}, "Seongnam-si", 127.14, 37.44),
+    ({"country": "KR", "city": "Gwangju", "region": "Gyeonggi-do"}, "Gwangju", 127.26, 37.41),
+    ({"country": "KR", "city": "Gwangju"}, "Gwangju", 126.92, 35.15),
+    ({"country": "JP", "city": "Chiyoda-ku", "region": "Tokyo"}, "Tokyo", 139.69, 35.69),
+    ({"country": "JP", "city": "東京都"}, "Tokyo", 139.69, 35.69),
+    ({"country": "TW", "city": "Hsin-Tien City", "region": "Taipei Hsien"}, "Xindian", 121.54, 24.97),
+    ({"country": "Czech Republic", "city": "Praha 6"}, "Prague", 14.42, 50.09),
+]
+
+
+def test_cities_are_found_as_registers_write_them(gazetteer):
+    columns = ("country", "region", "city")
+    rows = pl.DataFrame(
+        [{c: row.get(c) for c in columns} for row, *_ in CITIES], schema=dict.fromkeys(columns, pl.String)
+    )
+    found = place(rows, gazetteer)
+    wrong = [
+        (row, got["place_name"], got["lon"], got["lat"])
+        for (row, name, lon, lat), got in zip(CITIES, found.iter_rows(named=True), strict=True)
+        if got["place_name"] != name or abs(got["lon"] - lon) > 0.02 or abs(got["lat"] - lat) > 0.02
+    ]
+    assert wrong == []
+    assert found["placed_by"].unique().to_list() == ["city"]
+    assert found["precision_km"].unique().to_list() == [10]
 
 
 @pytest.mark.parametrize(
@@ -168,12 +175,43 @@ def test_a_city_in_another_country_than_named_is_found_if_it_is_well_known(put):
         ({"country": "JP", "address": "1-31-5 Kokuryo-Cho, 182-0022"}, "Chōfu"),
         ({"country": "KR", "city": "KOREA", "region": "431-060"}, "Anyang-si"),
         ({"country": "TW", "address": "8F, No. 100, 231"}, "Xindian"),
+        ({"country": "TW", "city": "TAIWAN 310", "address": "No. 9, Ming Tsun Road"}, "Zhudong"),
     ],
 )
 def test_a_postcode_names_the_post_town(put, row, name):
     found = put(**row)
     assert found["place_name"] == name
     assert found["placed_by"] == "postcode"
+
+
+def test_a_house_number_is_no_postcode(put):
+    assert put(country="TW", city="TAIWAN", address="19F, NO. 333")["placed_by"] == "country"
+
+
+@pytest.mark.parametrize(
+    ("city", "lon", "lat"),
+    [
+        ("D-48155 Muenster", 7.6, 52.0),
+        ("35390 Gießen", 8.7, 50.6),
+        ("67433 Neustadt", 8.1, 49.4),
+    ],
+)
+def test_postcodes_tell_german_namesakes_apart(put, city, lon, lat):
+    found = put(country="DE", city=city)
+    assert found["placed_by"] == "city"
+    assert (found["lon"], found["lat"]) == pytest.approx((lon, lat), abs=0.3)
+
+
+def test_a_state_of_another_country_corrects_the_us_that_nobody_chose(put):
+    assert put(country="US", city="Anyang", region="Gyeonggi-do")["place_name_zh"] == "安养"
+    assert put(country="US", city="Georgetown", region="Penang")["place_name"] == "George Town"
+    assert put(country="US", city="Paris", region="TX")["lon"] == pytest.approx(-95.55, abs=0.1)
+
+
+def test_half_of_a_towns_name_is_another_town(put):
+    """There is a Jackson in Ohio, 240 km from North Jackson."""
+    assert put(country="US", city="North Jackson", region="OH")["place_id"] == "region:US:ohio"
+    assert put(country="AU", city="East Sydney", region="NSW")["place_name"] == "Sydney"
 
 
 @pytest.mark.parametrize(

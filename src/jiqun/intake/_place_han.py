@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from jiqun.intake._geo import address_words
 from jiqun.intake.gazetteer import Gazetteer
 
-_STREETS = "路 东路 西路 南路 北路 中路 街 大街 大道".split()
-_BUILDINGS = (
-    "一路 二路 三路 四路 环路 公路 支路 东街 西街 南街 北街 街道 道 东大道 西大道 南大道 北大道 巷 里 桥 "
-    "大厦 大楼 广场 花园 宾馆 饭店 酒店 银行 大学 学院 镇 乡 村 社区 工业村 工业园"
-).split()
-"""What makes a street, a house or a village of a name. Villages and buildings are named after cities, not counties."""
 _OTHERS = {"71": "TW", "81": "HK", "82": "MO"}
 _NAME = 3
 
@@ -85,12 +80,16 @@ def _unit_names(units: pl.DataFrame) -> pl.DataFrame:
 
 
 def _matches(texts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
-    """Names found in each text, in order; streets and the like named after a place are swallowed whole."""
+    """Names found in each text, in order; streets, houses and villages named after a place are swallowed whole.
+
+    Streets are named after counties too, houses and villages after cities and provinces.
+    """
+    streets, buildings = address_words()["han_street"], address_words()["han_building"]
     short = names.filter(~pl.col("full")).select("pattern", "level").unique()
     decoys = {
         name + kind
         for name, level in short.iter_rows()
-        for kind in (_STREETS if level == "county" else (*_STREETS, *_BUILDINGS))
+        for kind in (streets if level == "county" else [*streets, *buildings])
     }
     patterns = sorted(decoys.union(names["pattern"]), key=lambda name: (-len(name), name))
     return (

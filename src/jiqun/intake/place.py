@@ -13,7 +13,7 @@ import polars as pl
 from scipy.spatial import cKDTree
 
 from jiqun.intake._geo import arc_km, country_keys, distance_km, fold, key, unit_vectors
-from jiqun.intake._place_resolve import FOUND, INPUTS, resolve
+from jiqun.intake._place_resolve import INPUTS, resolve
 from jiqun.intake.gazetteer import Gazetteer
 
 DECIMALS_KM: Final = ((1, 10.0), (2, 1.0))
@@ -26,7 +26,8 @@ NEAR_KM: Final = 50.0
 SHARED_FIRMS: Final = 200
 """As many differently addressed rows at one given point are suspicious (集群注册, or a geocoder's default)."""
 
-FAR, OUTSIDE, SWAPPED, IMPOSSIBLE, SHARED = (f"JQ-PLACE-01{i}" for i in range(1, 6))
+FAR, OUTSIDE, SWAPPED = "JQ-PLACE-011", "JQ-PLACE-012", "JQ-PLACE-013"
+IMPOSSIBLE, SHARED = "JQ-PLACE-014", "JQ-PLACE-015"
 
 _ELSEWHERE = {
     "HK": r"\b(?:hong ?kong|kowloon|new territories)\b|香港|九龙|九龍",
@@ -83,7 +84,7 @@ def place(
     >>> place(firms, gazetteer).select("place_name_zh", "placed_by").row(0)  # doctest: +SKIP
     ('深圳', 'city')
     """
-    rows = _evidence(frame)
+    rows = _evidence(frame, gazetteer)
     rows = rows.join(resolve(rows, gazetteer), on="row", how="left", maintain_order="left")
     rows = rows.join(_warnings(rows, gazetteer, far_km), on="row", how="left", maintain_order="left")
     given = pl.col("lon").is_not_null()
@@ -104,7 +105,7 @@ def place(
     return frame.with_columns(out.get_columns())
 
 
-def _evidence(frame: pl.DataFrame) -> pl.DataFrame:
+def _evidence(frame: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
     """row, given_lon, given_lat, lon, lat (null where impossible), and the inputs as trimmed text; country as a code."""
     present = set(frame.columns)
     number = [(pl.col(c) if c in present else pl.lit(None)).cast(pl.Float64).fill_nan(None) for c in ("lon", "lat")]
@@ -118,11 +119,11 @@ def _evidence(frame: pl.DataFrame) -> pl.DataFrame:
     lon, lat = pl.col("given_lon"), pl.col("given_lat")
     possible = (lon.abs() <= 180) & (lat.abs() <= 90) & ((lon != 0) | (lat != 0))
     rows = rows.with_columns(lon=pl.when(possible).then(lon), lat=pl.when(possible).then(lat))
-    return rows.with_columns(country=_country_codes(rows))
+    return rows.with_columns(country=_country_codes(rows, gazetteer))
 
 
-def _country_codes(rows: pl.DataFrame) -> pl.Series:
-    """The code of the named country, else of one that ends the address; Hong Kong, Macao and Taiwan told apart."""
+def _country_codes(rows: pl.DataFrame, gazetteer: Gazetteer) -> pl.Series:
+    """The code of the named country, else of one that ends the address or has the region; Hong Kong, Macao and Taiwan told apart."""
     parts = ["country", "region", "city", "address"]
     combos = rows.select(parts).unique(maintain_order=True)
     last = pl.col("address").str.extract(r"([^,，]+?)[.,，\s]*$")
@@ -139,15 +140,28 @@ def _country_codes(rows: pl.DataFrame) -> pl.Series:
         combos = (
             combos.with_columns(key=key(source)).join(known, on="key", how="left", maintain_order="left").drop("key")
         )
-    code = pl.coalesce(f"code_{i}" for i in range(len(sources)))
+    combos = combos.with_columns(key=key(pl.col("region"))).join(_region_countries(gazetteer), on="key", how="left")
+    code = pl.coalesce(*(f"code_{i}" for i in range(len(sources))), "code_region")
+    # Forms on the web put US where nobody chose: a state that is none of the US, but one of another country, corrects it.
+    code = pl.when((code == "US") & pl.col("coded")).then(pl.coalesce("code_region", code)).otherwise(code)
     written = fold(pl.concat_str("city", "region", "address", separator=" , ", ignore_nulls=True)).str.replace_all(
         _STREETS, ""
     )
     moved = code
     for there, pattern in _ELSEWHERE.items():
         moved = pl.when((code == "CN") & written.str.contains(pattern)).then(pl.lit(there)).otherwise(moved)
-    combos = combos.with_columns(code=moved)
+    combos = combos.select(*parts, code=moved)
     return rows.select(parts).join(combos, on=parts, how="left", nulls_equal=True, maintain_order="left")["code"]
+
+
+def _region_countries(gazetteer: Gazetteer) -> pl.DataFrame:
+    """Names of regions that only one country has: key, code_region, and whether it is a first-level division."""
+    regions = gazetteer.regions.group_by("key").agg(
+        pl.col("country").unique(),
+        coded=pl.col("admin1").is_not_null().all() & (pl.col("key").str.len_chars() > 4).all(),
+    )
+    regions = regions.filter(pl.col("country").list.len() == 1)
+    return regions.select("key", "coded", code_region=pl.col("country").list.first())
 
 
 def _decimals_km() -> pl.Expr:
@@ -176,11 +190,22 @@ def _warnings(rows: pl.DataFrame, gazetteer: Gazetteer, far_km: float) -> pl.Dat
         .when(local & (away > far_km))
         .then(pl.lit(FAR))
     )
-    open_ = checked.filter(pl.col("warning").is_null(), ~local | pl.col("found_lon").is_null(), away > NEAR_KM)
-    outside = _outside(open_, gazetteer)
-    return checked.select("row", "warning").with_columns(
-        warning=pl.coalesce("warning", pl.when(pl.col("row").is_in(outside)).then(pl.lit(OUTSIDE)))
-    )
+    wide = checked.filter(pl.col("warning").is_null(), ~local, away > NEAR_KM)
+    outside = pl.col("row").is_in(_outside(wide, gazetteer).implode())
+    inside = pl.col("row").is_in(_within_city(checked.filter(pl.col("warning") == FAR), gazetteer).implode())
+    told = pl.coalesce(pl.when(~inside).then("warning"), pl.when(outside).then(pl.lit(OUTSIDE)))
+    return checked.select("row", told.alias("warning"))
+
+
+def _within_city(rows: pl.DataFrame, gazetteer: Gazetteer) -> pl.Series:
+    """Rows whose point lies in a county of the city in China that they name: Chongqing reaches 300 km from its centre."""
+    counties = gazetteer.units.filter(pl.col("level") == "county")
+    seats = gazetteer.units.filter(pl.col("level") == "city").select(city="region_code", city_place="place_id")
+    tree = cKDTree(unit_vectors(counties["lon"], counties["lat"]))
+    straight, nearest = tree.query(unit_vectors(rows["given_lon"], rows["given_lat"]))
+    there = rows.select("row", "place_id", city=counties["city"].gather(nearest), away=pl.Series(arc_km(straight)))
+    there = there.join(seats, on="city")
+    return there.filter(pl.col("city_place") == pl.col("place_id"), pl.col("away") < NEAR_KM)["row"]
 
 
 def _outside(rows: pl.DataFrame, gazetteer: Gazetteer) -> pl.Series:
