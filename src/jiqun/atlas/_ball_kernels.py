@@ -37,17 +37,32 @@ def curve_keys(vectors: Floats) -> Integers:
 
 
 @njit(cache=True)
+def curve_order(vectors: Floats) -> Integers:
+    """Order of points along the curve; points of one curve cell by coordinates, so that equal ones are neighbours."""
+    keys = curve_keys(vectors)
+    order = np.argsort(keys)
+    start = 0
+    for end in range(1, len(order) + 1):
+        if end < len(order) and keys[order[end]] == keys[order[start]]:
+            continue
+        if end - start > 1:
+            part = order[start:end].copy()
+            for d in range(3):
+                part = part[np.argsort(vectors[part, 2 - d], kind="mergesort")]
+            order[start:end] = part
+        start = end
+    return order
+
+
+@njit(cache=True)
 def merge_equal(points: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Merge neighbours in the order that are the same point; compacts in place, returns the filled part."""
-    n = len(points)
     last = -1
-    for i in range(n):
-        if (
-            last >= 0
-            and points[i, 0] == points[last, 0]
-            and points[i, 1] == points[last, 1]
-            and points[i, 2] == points[last, 2]
-        ):
+    for i in range(len(points)):
+        same = last >= 0
+        for d in range(3):
+            same = same and points[i, d] == points[last, d]
+        if same:
             weight[last] += weight[i]
         else:
             last += 1
@@ -254,4 +269,51 @@ def balls_reach(
                     if dx * dx + dy * dy + dz * dz <= limit:
                         total += weight[i]
             result[j] = total >= threshold[j]
+    return result
+
+
+@njit(cache=True)
+def nearest_labels(
+    points: Floats, label: Integers, boxes: Floats, level_start: Integers, centres: Floats, limit: float
+) -> Integers:
+    """Label of the point nearest to each centre within squared chord `limit`, −1 for none; equally near: the smallest."""
+    m, n = len(centres), len(points)
+    result = np.full(m, np.int64(-1))
+    top = len(level_start) - 2
+    stack = np.empty(STACK, np.int64)
+    levels = np.empty(STACK, np.int64)
+    nears = np.empty(STACK)
+    for j in range(m):
+        best, found = limit, np.int64(-1)
+        depth = 0
+        for b in range(level_start[top], level_start[top + 1]):
+            stack[depth], levels[depth], nears[depth] = b, top, 0.0
+            depth += 1
+        while depth > 0:
+            depth -= 1
+            b, level = stack[depth], levels[depth]
+            if nears[depth] > best:
+                continue
+            if level == 0:
+                for i in range(b * LEAF, min((b + 1) * LEAF, n)):
+                    dx, dy, dz = points[i, 0] - centres[j, 0], points[i, 1] - centres[j, 1], points[i, 2] - centres[j, 2]
+                    d2 = dx * dx + dy * dy + dz * dz
+                    if d2 < best or (d2 == best and (found < 0 or label[i] < found)):
+                        best, found = d2, label[i]
+                continue
+            bottom = depth
+            first = level_start[level - 1] + (b - level_start[level]) * FAN
+            for child in range(first, min(first + FAN, level_start[level])):
+                near = 0.0
+                for d in range(3):
+                    near += _axis_near(boxes[child, d] - centres[j, d], boxes[child, d + 3] - centres[j, d])
+                if near > best:
+                    continue
+                at = depth  # nearest child on top
+                while at > bottom and nears[at - 1] < near:
+                    stack[at], levels[at], nears[at] = stack[at - 1], levels[at - 1], nears[at - 1]
+                    at -= 1
+                stack[at], levels[at], nears[at] = child, level - 1, near
+                depth += 1
+        result[j] = found
     return result

@@ -19,6 +19,7 @@ ROWS = (2 * REACH + 1) ** 2
 MERGE_ABOVE = 32
 CROWDED = 2048
 NO, YES, OPEN = 0, 1, 2
+CONTESTED = -2
 
 
 @njit(cache=True)
@@ -321,7 +322,8 @@ def nearest_cluster(
 ) -> Integers:
     """Cluster of the nearest core point within eps of each query point (−1: none); equally near: the smallest number.
 
-    Query points are grouped in cells of the same grid (`query_start`, ascending `query_key`).
+    Query points are grouped in cells of the same grid (`query_start`, ascending `query_key`). CONTESTED is left where
+    several clusters are around and their cells hold more than CROWDED points: a search tree is cheaper there.
     """
     labels = np.full(len(queries), -1, np.int64)
     boxes = cell_boxes(points, start, core)
@@ -350,6 +352,12 @@ def nearest_cluster(
                     p += 1
                 row += 1
         if count == 0:
+            continue
+        around = 0
+        for k in range(count):
+            around += start[found[k] + 1] - start[found[k]]
+        if several and around > CROWDED:
+            labels[query_start[c] : query_start[c + 1]] = CONTESTED
             continue
         for i in range(query_start[c], query_start[c + 1]):
             x, y, z = queries[i, 0], queries[i, 1], queries[i, 2]

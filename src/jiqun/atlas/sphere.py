@@ -128,7 +128,7 @@ class BallIndex:
     @classmethod
     def of_vectors(cls, vectors: Floats, weight: Floats) -> BallIndex:
         """Index of unit vectors, shape (n, 3)."""
-        order = np.argsort(_ball_kernels.curve_keys(vectors))
+        order = _ball_kernels.curve_order(vectors)
         points, weights = _ball_kernels.merge_equal(vectors[order], weight[order])
         boxes, box_weight, level_start = _ball_kernels.pack(points, weights)
         return cls(points, weights, boxes, box_weight, level_start)

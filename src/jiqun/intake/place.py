@@ -46,7 +46,8 @@ def place(
     """Rows with a point on the map 落位, how exact it is, and what placed it.
 
     Evidence, of which the finest counts: given coordinates; region code; the names in `region` and `city`; the names
-    in `address`; the place in the organisation's `name` (Chinese firms are named so by rule); the region; the country.
+    in `address`; a postcode; the place in the organisation's `name` (Chinese firms are named so by rule); the region;
+    the country.
 
     Parameters
     ----------
@@ -64,10 +65,10 @@ def place(
     -------
     The rows in order, with lon and lat filled where they were null or impossible, and
 
-    - precision_km: within how many km the point is right; null where nothing placed the row,
+    - precision_km: within how many km of the point about half of such rows lie; null where nothing placed the row,
     - place_id, place_name, place_name_zh: the place, division, region or country that the row names (also where the
       point was given); null where it names none,
-    - placed_by: coordinates, region_code, city, address, name, region, country, or null,
+    - placed_by: coordinates, region_code, city, address, postcode, name, region, country, or null,
     - place_warning: code of what is suspicious in the given point (`FAR`, `OUTSIDE`, `SWAPPED`, `IMPOSSIBLE`,
       `SHARED`), or null,
     - shared_point: how many differently addressed rows have the same given point; null where none is given.
