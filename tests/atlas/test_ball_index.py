@@ -38,6 +38,13 @@ def test_equal_places_are_merged_without_loss():
     assert index.sums([1.0, 2.0], [5.0, 5.0], 1.0).tolist() == [11.0, 4.0]
 
 
+def test_places_closer_than_a_curve_cell_are_counted_once_in_any_order():
+    step = np.arange(50) * 1e-6
+    for seed in range(3):
+        rows = np.random.default_rng(seed).permutation(np.repeat(np.arange(50), 100))
+        assert BallIndex.build(10 + step[rows], 20 + step[rows]).locations == 50
+
+
 def test_the_whole_sphere_is_a_ball():
     lon, lat = brute.world(500, seed=1)
     assert BallIndex.build(lon, lat).sums([0.0], [0.0], 10_000.0)[0] <= 500

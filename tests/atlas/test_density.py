@@ -102,6 +102,20 @@ def test_dense_and_sparse_points_together_equal_all_pairs():
         np.testing.assert_array_equal(labels, expected_labels)
 
 
+def test_border_between_two_crowded_clusters_goes_to_the_nearest_core():
+    """More core points of two clusters around than are looked at one by one: the tree answers, and equals all pairs."""
+    rng = np.random.default_rng(12)
+    left, right = (np.column_stack([np.full(2600, at), rng.uniform(-0.004, 0.004, 2600)]) for at in (0.0, 0.0135))
+    border = np.column_stack([rng.uniform(0.002, 0.0115, 300), rng.uniform(-0.02, 0.02, 300)])
+    lon, lat = np.concatenate([left, right, border]).round(5).T
+    threshold = np.where(np.arange(len(lon)) < 5200, 1000.0, 1e9)
+    labels, core = dbscan(lon, lat, eps_km=1.0, min_weight=threshold)
+    expected_labels, expected_core = brute.dbscan(lon, lat, None, 1.0, threshold)
+    assert labels.max() == 1
+    np.testing.assert_array_equal(core, expected_core)
+    np.testing.assert_array_equal(labels, expected_labels)
+
+
 @pytest.mark.parametrize(("n", "eps_km", "least"), [(20_000, 10.0, 40), (20_000, 50.0, 120)])
 def test_core_partition_equals_scikit_learn(n: int, eps_km: float, least: int):
     """scikit-learn 1.9, DBSCAN(metric="haversine", algorithm="ball_tree"): same cores, same partition of them."""

@@ -296,7 +296,11 @@ def nearest_labels(
                 continue
             if level == 0:
                 for i in range(b * LEAF, min((b + 1) * LEAF, n)):
-                    dx, dy, dz = points[i, 0] - centres[j, 0], points[i, 1] - centres[j, 1], points[i, 2] - centres[j, 2]
+                    dx, dy, dz = (
+                        points[i, 0] - centres[j, 0],
+                        points[i, 1] - centres[j, 1],
+                        points[i, 2] - centres[j, 2],
+                    )
                     d2 = dx * dx + dy * dy + dz * dz
                     if d2 < best or (d2 == best and (found < 0 or label[i] < found)):
                         best, found = d2, label[i]

@@ -14,17 +14,26 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from scipy.spatial import cKDTree
 
 from jiqun.atlas import density
 from jiqun.atlas.significance import NullDraws, ball_p_values, critical_counts, log_likelihood_ratio, null_draws
-from jiqun.atlas.sphere import EARTH_RADIUS_KM, BallIndex, centre, checked_eps, unit_vectors
+from jiqun.atlas.sphere import (
+    EARTH_RADIUS_KM,
+    EPS_KM_RANGE,
+    BallIndex,
+    checked_coordinates,
+    checked_eps,
+    checked_weight,
+    unit_vectors,
+)
 from jiqun.core.arrays import Floats, Integers
-from jiqun.core.errors import MeasureInputError
+from jiqun.core.errors import MeasureInputError, UsageError
 from jiqun.core.frames import as_polars, require_columns
 from jiqun.core.progress import Progress, silent
 
 Against = Literal["firms", "population", "nothing"]
-PERSISTENCE_EPS = (0.75, 1.0, 1.25)
+PERSISTENCE_EPS = (1.0, 1.25, 1.5)  # never below what the precision of the positions bears
 PERSISTENCE_ALPHA = (0.2, 1.0, 2.0)
 
 
@@ -44,7 +53,7 @@ class Clusters:
     firms: int
     background_total: float
     candidates: int
-    level: float
+    level: float | None
     coarse: int
     unplaced: int
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -53,12 +62,41 @@ class Clusters:
     @property
     def false_find_rate(self) -> float | None:
         """Share of random registries in which the same search finds anything; None if none were drawn."""
-        return None if self.draws is None else self.draws.false_find_rate(self.level)
+        return None if self.draws is None or self.level is None else self.draws.false_find_rate(self.level)
+
+
+@dataclass(frozen=True)
+class _Background:
+    """Where firms could be, and how strongly: distinct locations with their weight."""
+
+    lon: Floats
+    lat: Floats
+    weight: Floats | None
+    index: BallIndex
+    total: float
+
+    @classmethod
+    def of(cls, lon: Floats, lat: Floats, weight: Floats | None) -> _Background:
+        if weight is not None:
+            checked_weight(weight, len(lon))
+            some = weight > 0
+            lon, lat, weight = lon[some], lat[some], weight[some]
+        if len(lon) == 0:
+            raise MeasureInputError("JQ-ATLAS-006")
+        index = BallIndex.build(lon, lat, weight)
+        return cls(lon, lat, weight, index, float(index.weight.sum()))
+
+    def nearest(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
+        """The background location nearest to each point."""
+        x, y = checked_coordinates(lon, lat)
+        tree = cKDTree(unit_vectors(self.lon, self.lat).T, balanced_tree=False, compact_nodes=False)
+        row = tree.query(unit_vectors(x, y).T)[1]
+        return self.lon[row], self.lat[row]
 
 
 @dataclass(frozen=True)
 class _Firms:
-    """The class as the search sees it: distinct locations, with what stands on each."""
+    """The class as the search sees it: distinct locations, the firms at each, and the location of each row."""
 
     rows: pl.DataFrame
     lon: Floats
@@ -67,33 +105,16 @@ class _Firms:
     location: Integers
 
     @classmethod
-    def of(cls, rows: pl.DataFrame) -> _Firms:
-        at = rows.group_by("lon", "lat", maintain_order=True).agg(pl.len().alias("count")).with_row_index("location")
-        location = rows.join(at, on=["lon", "lat"], how="left", maintain_order="left")["location"]
+    def of(cls, rows: pl.DataFrame, onto: _Background | None) -> _Firms:
+        """Firms where they are, or each at its nearest background location."""
+        where = rows.select(pl.col("lon", "lat").cast(pl.Float64))
+        if onto is not None:
+            lon, lat = onto.nearest(where["lon"].to_numpy(), where["lat"].to_numpy())
+            where = pl.DataFrame({"lon": lon, "lat": lat})
+        at = where.group_by("lon", "lat", maintain_order=True).agg(pl.len().alias("count")).with_row_index("location")
+        location = where.join(at, on=["lon", "lat"], how="left", maintain_order="left")["location"]
         x, y, n = (at[name].cast(pl.Float64).to_numpy() for name in ("lon", "lat", "count"))
         return cls(rows, x, y, n, location.cast(pl.Int64).to_numpy())
-
-
-@dataclass(frozen=True)
-class _Background:
-    """Where firms could be, and how strongly: index of weights, its total, number of candidate locations."""
-
-    index: BallIndex
-    total: float
-    candidates: int
-
-    @classmethod
-    def of(cls, lon: Floats, lat: Floats, weight: Floats | None, firms: _Firms) -> _Background:
-        index = BallIndex.build(lon, lat, weight)
-        if weight is not None and not weight.all():
-            some = weight > 0
-            index = BallIndex.build(lon[some], lat[some], weight[some])
-        vectors = np.ascontiguousarray(unit_vectors(firms.lon, firms.lat).T)
-        strangers = int((index.around(vectors, 0.0) == 0).sum())
-        total = float(index.weight.sum())
-        if total <= 0:
-            raise MeasureInputError("JQ-ATLAS-006")
-        return cls(index, total, index.locations + strangers)
 
 
 def find_clusters(
@@ -117,8 +138,9 @@ def find_clusters(
 
         core(x)  ⇔  n(x) >= max(floor, min{k : P(Binomial(N, b(x) / B) >= k) <= alpha / M})
 
-    n(x), b(x): firms of the class, and background, within eps_km of x; N, B: their totals; M: the number of candidate
-    locations, those of the background and the class together. Clusters are the connected cores with their border firms.
+    n(x), b(x): firms of the class, and background, within eps_km of x; N, B: their totals; M: the number of background
+    locations. Clusters are the connected cores with their border firms. A firm counts at its nearest background
+    location, so that under the null firms stand just where the background says they may.
 
     Parameters
     ----------
@@ -147,7 +169,7 @@ def find_clusters(
     size
         Column that sizes the result (persons, CNY, assignments). It never enters the test.
     persistence
-        Whether to search again on a grid of eps × (¾, 1, 1¼) and alpha × (⅕, 1, 2).
+        Whether to search again on a grid of eps × (1, 1¼, 1½) and level × (⅕, 1, 2).
 
     Returns
     -------
@@ -158,7 +180,10 @@ def find_clusters(
     MeasureInputError
         JQ-USE-003: a column is missing; JQ-ATLAS-001 to 003: unusable values; JQ-ATLAS-005: no firm of the class has a
         usable position; JQ-ATLAS-006: the background weighs nothing; JQ-ATLAS-007: the class is the whole registry and
-        no background is given; JQ-ATLAS-008: alpha or floor out of range.
+        no background is given; JQ-ATLAS-004 or 008: min_weight, alpha or floor out of
+        range; JQ-ATLAS-015: too few draws to calibrate with.
+    UsageError
+        JQ-USE-001: no such calibration.
 
     Notes
     -----
@@ -177,46 +202,51 @@ def find_clusters(
     >>> found.table.select("firms", pl.col("lon", "lat").round(3)).rows()
     [(15, 113.0, 30.0)]
     """
-    _check_levels(alpha, floor)
-    radius = checked_eps(eps_km)
+    rounds = draws or (199 if calibrate == "draws" else 0)
+    radius = check_search(
+        eps_km=eps_km, min_weight=min_weight, floor=floor, alpha=alpha, calibrate=calibrate, draws=rounds
+    )
     everyone = as_polars(organisations, "lon", "lat").with_row_index("row")
     chosen = _of_class(everyone, digital)
     placed, coarse_rows, unplaced = _by_precision(chosen, radius)
     if placed.is_empty():
         raise MeasureInputError("JQ-ATLAS-005", rows=chosen.height, coarse=coarse_rows.height, eps=radius)
-    firms = _Firms.of(placed)
+    if size is not None:
+        _check_size(placed, size)
+    local = min_weight == "local"
     against: Against = "population"
     if background is None:
         against = "firms" if chosen.height < everyone.height else "nothing"
-        if against == "nothing" and min_weight == "local":
+        if against == "nothing" and local:
             raise MeasureInputError("JQ-ATLAS-007", rows=chosen.height)
         behind, weights = _by_precision(everyone, radius)[0], None
     else:
         behind = as_polars(background, "lon", "lat", weight).drop_nulls(["lon", "lat"])
         weights = behind[weight].fill_null(0).cast(pl.Float64).to_numpy()
     lon, lat = (behind[name].cast(pl.Float64).to_numpy() for name in ("lon", "lat"))
-    ground = _Background.of(lon, lat, weights, firms)
+    ground = _Background.of(lon, lat, weights)
+    firms = _Firms.of(placed, None if background is None else ground)
 
-    null = None
-    rounds = draws or (199 if calibrate == "draws" else 0)
-    if rounds and against != "nothing":
+    null = level = None
+    if local and rounds:
         null = null_draws(
             ground.index, placed.height, eps_km=radius, floor=floor, draws=rounds, seed=seed, progress=progress
         )
-    level = null.level(alpha) if null is not None and calibrate == "draws" else alpha / ground.candidates
-    local = min_weight == "local"
     share = ground.index.sums(firms.lon, firms.lat, radius) / ground.total
-    threshold: Any = np.maximum(critical_counts(share, placed.height, level), floor) if local else float(min_weight)
+    threshold: Any = min_weight
+    if local:
+        level = null.level(alpha) if null is not None and calibrate == "draws" else alpha / ground.index.locations
+        threshold = np.maximum(critical_counts(share, placed.height, level), floor)
     grid = density.solve(firms.lon, firms.lat, firms.count, eps_km=radius, min_weight=threshold)
 
-    behind_label = grid.assign(lon, lat)
+    behind_label = grid.assign(ground.lon, ground.lat)
     table = _describe(firms, grid, size)
-    table = _expect(table, behind_label, weights, ground, placed.height, against)
-    table = _test(table, firms, grid, share, radius, ground.candidates, null, calibrate, against)
-    table = _coarse(table, grid, coarse_rows)
+    table = _expect(table, behind_label, ground, placed.height, against)
+    table = _test(table, firms, grid, share, radius, ground.index.locations, null, calibrate, against)
+    table = _coarse(table, grid, _Firms.of(coarse_rows, None if background is None else ground))
     table = _without_shared(table, firms, grid, threshold, radius)
-    if persistence and local:
-        table = _persist(table, firms, ground, grid, radius, alpha, level, floor, progress)
+    if persistence and level is not None:
+        table = _persist(table, firms, ground, grid, radius, level, floor, progress)
     else:
         table = table.with_columns(pl.lit(None, pl.Float64).alias("persistence"))
     table, new_number = _ranked(table)
@@ -235,6 +265,7 @@ def find_clusters(
         "calibrate": calibrate,
         "draws": rounds,
         "seed": seed,
+        "weight": weight,
         "size": size,
         "persistence": persistence,
     }
@@ -244,7 +275,7 @@ def find_clusters(
         against=against,
         firms=placed.height,
         background_total=ground.total,
-        candidates=ground.candidates,
+        candidates=ground.index.locations,
         level=level,
         coarse=coarse_rows.height,
         unplaced=unplaced,
@@ -253,9 +284,32 @@ def find_clusters(
     )
 
 
-def _check_levels(alpha: float, floor: int) -> None:
+def check_search(
+    *, eps_km: float, min_weight: str | float, floor: int, alpha: float, calibrate: str, draws: int
+) -> float:
+    """Refuse parameters that no search can use, before anything is read; returns the radius.
+
+    Raises
+    ------
+    MeasureInputError, UsageError
+        As `find_clusters`.
+    """
+    radius = checked_eps(eps_km)
     if not 0 < alpha < 1 or floor < 1:
         raise MeasureInputError("JQ-ATLAS-008", alpha=alpha, floor=floor)
+    if min_weight != "local" and not (isinstance(min_weight, int | float) and 0 < min_weight < np.inf):
+        raise MeasureInputError("JQ-ATLAS-004", value=min_weight, position=0)
+    if calibrate not in {"locations", "draws"}:
+        raise UsageError("JQ-USE-001", what="calibrate", value=calibrate, known="locations, draws")
+    if draws < 0 or (calibrate == "draws" and draws + 1 < 1 / alpha):
+        raise MeasureInputError("JQ-ATLAS-015", draws=draws, least=int(np.ceil(1 / alpha)) - 1, alpha=alpha)
+    return radius
+
+
+def _check_size(rows: pl.DataFrame, size: str) -> None:
+    require_columns(rows.columns, size)
+    if not rows.schema[size].is_numeric():
+        raise MeasureInputError("JQ-ATLAS-016", column=size, type=rows.schema[size])
 
 
 def _of_class(everyone: pl.DataFrame, digital: str | Sequence[str] | None) -> pl.DataFrame:
@@ -276,61 +330,49 @@ def _by_precision(rows: pl.DataFrame, eps_km: float) -> tuple[pl.DataFrame, pl.D
 
 
 def _describe(firms: _Firms, grid: density.DensityGrid, size: str | None) -> pl.DataFrame:
-    """A row per label: counts, size, centre of the core firms and distance of the farthest member."""
-    frame = pl.DataFrame(
-        {"label": grid.labels, "core": grid.core, "count": firms.count, "lon": firms.lon, "lat": firms.lat}
-    )
-    sizes = pl.lit(None, pl.Float64)
-    if size is not None:
-        require_columns(firms.rows.columns, size)
-        per_location = (
-            pl.DataFrame({"location": firms.location, "value": firms.rows[size].cast(pl.Float64)})
-            .group_by("location")
-            .agg(pl.col("value").sum())
-            .sort("location")["value"]
-        )
-        frame = frame.with_columns(per_location.alias("size"))
-        sizes = pl.col("size").sum()
+    """A row per label: counts, size, centre of the core firms and distance of the farthest member, where they stand."""
+    rows = firms.rows.select(
+        pl.col("lon", "lat").cast(pl.Float64),
+        size=pl.col(size).cast(pl.Float64) if size else pl.lit(None, pl.Float64),
+        label=pl.Series(grid.labels[firms.location]),
+        core=pl.Series(grid.core[firms.location]),
+    ).filter(pl.col("label") >= 0)
     table = (
-        frame.filter(pl.col("label") >= 0)
-        .group_by("label")
+        rows.group_by("label")
         .agg(
-            firms=pl.col("count").sum().cast(pl.Int64),
-            core_firms=pl.col("count").filter(pl.col("core")).sum().cast(pl.Int64),
-            size=sizes,
-            locations=pl.len(),
+            firms=pl.len().cast(pl.Int64),
+            core_firms=pl.col("core").sum().cast(pl.Int64),
+            size=pl.col("size").sum() if size else pl.col("size").first(),
+            locations=pl.struct("lon", "lat").n_unique(),
         )
         .sort("label")
     )
-    centres, radii = [], []
-    for part in frame.filter(pl.col("label") >= 0).sort("label").partition_by("label", maintain_order=True):
-        core = part.filter(pl.col("core"))
-        lon, lat = centre(core["lon"].to_numpy(), core["lat"].to_numpy(), core["count"].to_numpy())
-        middle = unit_vectors(np.array([lon]), np.array([lat]))
-        chord = np.sqrt(((unit_vectors(part["lon"].to_numpy(), part["lat"].to_numpy()) - middle) ** 2).sum(0).max())
-        centres.append((lon, lat))
-        radii.append(float(2 * EARTH_RADIUS_KM * np.arcsin(min(1.0, chord / 2))))
+    label, core = rows["label"].to_numpy(), rows["core"].to_numpy()
+    vectors = unit_vectors(rows["lon"].to_numpy(), rows["lat"].to_numpy())
+    middle: Floats = np.stack([np.bincount(label[core], v[core], minlength=table.height) for v in vectors]).astype(
+        np.float64
+    )
+    length = np.sqrt((middle**2).sum(0))
+    middle = middle / np.where(length > 0, length, 1.0)
+    chord = np.zeros(table.height)
+    np.maximum.at(chord, label, np.sqrt(((vectors - middle[:, label]) ** 2).sum(0)))
     return table.with_columns(
-        lon=pl.Series([c[0] for c in centres], dtype=pl.Float64),
-        lat=pl.Series([c[1] for c in centres], dtype=pl.Float64),
-        radius_km=pl.Series(radii, dtype=pl.Float64),
+        lon=pl.Series(np.degrees(np.arctan2(middle[1], middle[0]))),
+        lat=pl.Series(np.degrees(np.arctan2(middle[2], np.hypot(middle[0], middle[1])))),
+        radius_km=pl.Series(2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, chord / 2))),
     )
 
 
 def _expect(
-    table: pl.DataFrame,
-    behind_label: Integers,
-    weights: Floats | None,
-    ground: _Background,
-    firms: int,
-    against: Against,
+    table: pl.DataFrame, behind_label: Integers, ground: _Background, firms: int, against: Against
 ) -> pl.DataFrame:
     """Expected firms, ratio and log-likelihood ratio from the background that stands within eps of a cluster's cores."""
     if against == "nothing":
         nothing = pl.lit(None, pl.Float64)
         return table.with_columns(expected=nothing, ratio=nothing, llr=nothing)
     inside = behind_label >= 0
-    held = np.bincount(behind_label[inside], None if weights is None else weights[inside], minlength=table.height)
+    weight = None if ground.weight is None else ground.weight[inside]
+    held = np.bincount(behind_label[inside], weight, minlength=table.height)
     expected = firms * held[table["label"].to_numpy()] / ground.total
     count = table["firms"].cast(pl.Float64).to_numpy()
     with np.errstate(divide="ignore"):
@@ -369,10 +411,12 @@ def _test(
     return table.with_columns(p_adjusted=pl.Series(adjusted[table["label"].to_numpy()]))
 
 
-def _coarse(table: pl.DataFrame, grid: density.DensityGrid, coarse: pl.DataFrame) -> pl.DataFrame:
+def _coarse(table: pl.DataFrame, grid: density.DensityGrid, coarse: _Firms) -> pl.DataFrame:
     """Firms known too coarsely for the search whose stated position falls into a cluster, beside its members."""
-    label = grid.assign(coarse["lon"].cast(pl.Float64), coarse["lat"].cast(pl.Float64))
-    count = np.bincount(label[label >= 0], minlength=table.height)[table["label"].to_numpy()]
+    label = grid.assign(coarse.lon, coarse.lat)
+    inside = label >= 0
+    held = np.bincount(label[inside], coarse.count[inside], minlength=table.height).astype(np.int64)
+    count = held[table["label"].to_numpy()]
     firms = table["firms"].to_numpy()
     return table.with_columns(coarse_firms=pl.Series(count), coarse_share=pl.Series(count / (count + firms)))
 
@@ -400,17 +444,21 @@ def _persist(
     ground: _Background,
     grid: density.DensityGrid,
     eps_km: float,
-    alpha: float,
     level: float,
     floor: int,
     progress: Progress,
 ) -> pl.DataFrame:
-    """Share of the other eps × alpha searches in which at least half of a cluster's core firms lie in one cluster again."""
+    """Share of the other eps × level searches in which at least half of a cluster's core firms lie in one cluster again."""
     held = np.zeros(table.height)
     core = np.flatnonzero(grid.core)
     base, weight = grid.labels[core], firms.count[core]
     whole = np.bincount(base, weight, minlength=table.height)
-    trials = [(e, a) for e in PERSISTENCE_EPS for a in PERSISTENCE_ALPHA if (e, a) != (1.0, 1.0) and a * alpha < 1]
+    trials = [
+        (e, a)
+        for e in PERSISTENCE_EPS
+        for a in PERSISTENCE_ALPHA
+        if (e, a) != (1.0, 1.0) and a * level < 1 and e * eps_km <= EPS_KM_RANGE[1]
+    ]
     share: dict[float, Floats] = {}
     for done, (e, a) in enumerate(trials):
         if e not in share:

@@ -18,9 +18,43 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jiqun.atlas import _grid_kernels
-from jiqun.atlas.sphere import BallIndex, checked_coordinates, checked_eps, checked_weight, chord2, unit_vectors
+from jiqun.atlas.sphere import (
+    BallIndex,
+    checked_coordinates,
+    checked_eps,
+    checked_weight,
+    chord2,
+    nearest_labels,
+    unit_vectors,
+)
 from jiqun.core.arrays import Booleans, Floats, Integers
 from jiqun.core.errors import MeasureInputError
+
+
+@dataclass(frozen=True)
+class _CoreGrid:
+    """Core points in their cells, to be searched for the nearest."""
+
+    side: float
+    width: np.int64
+    limit: float
+    points: Floats
+    core: Booleans
+    start: Integers
+    cell_key: Integers
+    cell_label: Integers
+
+    def nearest(self, queries: Floats, query_start: Integers, query_key: Integers) -> Integers:
+        """Cluster of the nearest core point within eps of each unit vector, grouped by cell; −1: none."""
+        labels = _grid_kernels.nearest_cluster(
+            queries, query_start, query_key, self.points, self.core, self.start,
+            self.cell_key, self.width, self.cell_label, self.limit,
+        )  # fmt: skip
+        contested = np.flatnonzero(labels == _grid_kernels.CONTESTED)
+        if len(contested):
+            each = np.repeat(self.cell_label, np.diff(self.start))[self.core]
+            labels[contested] = nearest_labels(self.points[self.core], each, queries[contested], self.limit)
+        return labels
 
 
 @dataclass(frozen=True)
@@ -29,27 +63,17 @@ class DensityGrid:
 
     labels: Integers
     core: Booleans
-    _side: float
-    _limit: float
-    _points: Floats
-    _core: Booleans
-    _start: Integers
-    _cell_key: Integers
-    _cell_label: Integers
+    _cores: _CoreGrid
 
     def assign(self, lon: ArrayLike, lat: ArrayLike) -> Integers:
         """Cluster of the nearest core point within eps of each given point; −1 where there is none."""
         x, y = checked_coordinates(lon, lat)
         xyz = unit_vectors(x, y)
-        keys, width = _grid_kernels.cell_keys(xyz, self._side)
+        keys, _ = _grid_kernels.cell_keys(xyz, self._cores.side)
         order = np.argsort(keys)
         query_key, query_start = _grid_kernels.group_cells(keys, order)
-        found = _grid_kernels.nearest_cluster(
-            np.ascontiguousarray(xyz[:, order].T), query_start, query_key, self._points, self._core, self._start,
-            self._cell_key, width, self._cell_label, self._limit,
-        )  # fmt: skip
         labels = np.empty(len(x), np.int64)
-        labels[order] = found
+        labels[order] = self._cores.nearest(np.ascontiguousarray(xyz[:, order].T), query_start, query_key)
         return labels
 
 
@@ -78,17 +102,15 @@ def solve(
     root = _grid_kernels.join_cells(points, core, start, cell_key, width, limit)
     cell_label = _grid_kernels.number_clusters(core, root, start, owner, order)[root]
     merged = np.where(core, np.repeat(cell_label, np.diff(start)), -1)
+    cores = _CoreGrid(side, width, limit, points, core, start, cell_key, cell_label)
     outside = ~core
     if outside.any() and core.any():
         counts = np.add.reduceat(outside, start[:-1], dtype=np.int64)
         some = counts > 0
-        merged[outside] = _grid_kernels.nearest_cluster(
-            points[outside], np.concatenate([[0], np.cumsum(counts[some])]), cell_key[some], points, core, start,
-            cell_key, width, cell_label, limit,
-        )  # fmt: skip
+        merged[outside] = cores.nearest(points[outside], np.concatenate([[0], np.cumsum(counts[some])]), cell_key[some])
     labels, is_core = np.empty(n, np.int64), np.empty(n, np.bool_)
     labels[order], is_core[order] = merged[owner], core[owner]
-    return DensityGrid(labels, is_core, side, limit, points, core, start, cell_key, cell_label)
+    return DensityGrid(labels, is_core, cores)
 
 
 def dbscan(

@@ -16,6 +16,9 @@ from jiqun.atlas.sphere import BallIndex, chord2
 from jiqun.core.arrays import Floats, Integers
 from jiqun.core.progress import Progress, silent
 
+TABLED = 4096
+"""Critical counts up to this one are looked up."""
+
 
 def ball_p_values(count: Floats, share: Floats, total: int) -> Floats:
     """P(Binomial(total, share) >= count), through the regularised incomplete beta function I_share(count, total − count + 1).
@@ -34,7 +37,7 @@ def critical_counts(share: Floats, total: int, level: float) -> Integers:
 
         P(Binomial(N, p) >= k) = I_p(k, N − k + 1)  rises with p, so k suffices for all p <= p*(k) = I⁻¹(k, N − k + 1; level)
 
-    One inverse per k, then a search: the cost is the number of different k, not of shares.
+    Small counts come from a table of p*(k), large ones by bisection of their distinct shares.
 
     Examples
     --------
@@ -43,14 +46,24 @@ def critical_counts(share: Floats, total: int, level: float) -> Integers:
     """
     if len(share) == 0:
         return np.empty(0, np.int64)
-    top = float(share.max())
-    upper = min(64, total)
-    while True:
-        k = np.arange(1, upper + 1, dtype=np.float64)
-        largest_share = betaincinv(k, total - k + 1.0, level)
-        if upper == total or largest_share[-1] >= top:
-            return np.searchsorted(largest_share, share, side="left").astype(np.int64) + 1
-        upper = min(2 * upper, total)
+    k = np.arange(1, min(TABLED, total) + 1, dtype=np.float64)
+    largest_share = betaincinv(k, total - k + 1.0, level)
+    found = np.searchsorted(largest_share, share, side="left").astype(np.int64) + 1
+    beyond = np.flatnonzero(found > len(k))
+    if len(beyond) and total > TABLED:
+        distinct, back = np.unique(share[beyond], return_inverse=True)
+        found[beyond] = _bisected(distinct, total, level)[back]
+    return found
+
+
+def _bisected(share: Floats, total: int, level: float) -> Integers:
+    """As `critical_counts` for counts beyond the table: halving between TABLED and total + 1, all shares at once."""
+    low, high = np.full(len(share), TABLED, np.int64), np.full(len(share), total + 1, np.int64)
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        enough = ball_p_values(middle.astype(np.float64), share, total) <= level
+        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+    return high
 
 
 def log_likelihood_ratio(count: Floats, expected: Floats, total: float) -> Floats:

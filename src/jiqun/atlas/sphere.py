@@ -97,6 +97,17 @@ def centre(lon: Floats, lat: Floats, weight: Floats) -> tuple[float, float]:
     return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
+def nearest_labels(vectors: Floats, labels: Integers, centres: Floats, limit: float) -> Integers:
+    """Label of the vector nearest to each centre within squared chord `limit`; equally near: the smallest; none: −1."""
+    order = _ball_kernels.curve_order(vectors)
+    points = vectors[order]
+    boxes, _, level_start = _ball_kernels.pack(points, np.ones(len(points)))
+    asked = np.argsort(_ball_kernels.curve_keys(centres))
+    result = np.empty(len(centres), np.int64)
+    result[asked] = _ball_kernels.nearest_labels(points, labels[order], boxes, level_start, centres[asked], limit)
+    return result
+
+
 @dataclass(frozen=True)
 class BallIndex:
     """Weighted points, packed for ball sums 球内求和: build once, ask often.
