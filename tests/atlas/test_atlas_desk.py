@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,10 +14,11 @@ from jiqun.atlas.document import Subject, atlas_document, summary_table
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, WorkspaceError
+from jiqun.intake.gazetteer import Gazetteer
 from jiqun.report import html
 from jiqun.store import Workspace
 
-SEARCH = desk.Search(background="population", eps_km=20, size="size")
+SEARCH = desk.Search(background="population", coverage="world", eps_km=20, size="size")
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_bad_requests_are_told(workspace):
     with pytest.raises(UsageError, match="JQ-ATLAS-013"):
         desk.current(LOCAL, workspace)
     load(workspace, firms())
-    with pytest.raises(InputError, match="JQ-ATLAS-012"):
+    with pytest.raises(InputError, match="JQ-TAXONOMY-004"):
         desk.run(LOCAL, workspace, desk.Search(digital="1; drop"))
     result = desk.run(LOCAL, workspace, SEARCH)
     with pytest.raises(UsageError, match="c0001 Boulder"):
@@ -129,11 +131,13 @@ def test_only_operators_and_analysts_run_searches(workspace, roles):
 
 def test_report_of_a_run_holds_both_languages_and_no_markup_of_others(workspace):
     load(workspace, firms())
-    result = desk.run(LOCAL, workspace, desk.Search(background="population", eps_km=20, size="size", draws=19))
+    result = desk.run(
+        LOCAL, workspace, desk.Search(background="population", coverage="world", eps_km=20, size="size", draws=19)
+    )
     subject = Subject(Text("制造商", "makers"), Text("测试登记库", "test register"), size=Text("规模", "Size"))
     page = html(atlas_document(result, subject))
     assert "2 places hold more makers than their population explains. Boulder leads: 60 firms" in page
-    assert "2 个地方的制造商多于其人口所能解释的数量。博尔德居首：60 家" in page
+    assert "2 个地方的制造商多于当地人口所能解释的数量。博尔德居首：60 家" in page
     assert "Tested against population" in page
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
@@ -145,7 +149,7 @@ def test_report_of_a_search_that_found_nothing(workspace):
     result = desk.run(LOCAL, workspace, SEARCH)
     assert summary_table(result.table("clusters")).height == 0
     page = html(atlas_document(result, Subject(Text("制造商", "makers"), Text("测试", "test"))))
-    assert "No place holds more makers than its population explains." in page
+    assert "No place holds more makers than their population explains." in page
 
 
 def test_firms_without_names_of_places_are_named_by_the_gazetteer(workspace):
@@ -153,3 +157,53 @@ def test_firms_without_names_of_places_are_named_by_the_gazetteer(workspace):
     table = desk.run(LOCAL, workspace, SEARCH).table("clusters")
     assert table["name_en"].to_list() == ["Boulder", "Cambridge"]
     assert table["country"].to_list() == ["US", "GB"]
+
+
+def test_ids_are_never_reused_and_other_parameters_are_another_history(workspace):
+    """Runs with other parameters neither hand ids on nor end those of the run that is followed."""
+    load(workspace, firms())
+    first = desk.run(LOCAL, workspace, SEARCH)
+    nothing = desk.run(LOCAL, workspace, replace(SEARCH, floor=1000))
+    other = desk.run(LOCAL, workspace, replace(SEARCH, eps_km=25))
+    assert nothing.table("clusters").is_empty()
+    assert set(other.table("clusters")["cluster_id"]).isdisjoint(first.table("clusters")["cluster_id"])
+    load(workspace, firms(extra=3), "2024-06-01")
+    followed = desk.run(LOCAL, workspace, SEARCH)
+    assert followed.table("clusters").select("cluster_id", "event").rows() == [
+        ("c0001", "continued"),
+        ("c0002", "continued"),
+    ]
+    assert followed.lineage.inputs[2].digest == first.id
+
+
+def test_a_register_of_one_country_is_tested_against_its_own_people(workspace, places):
+    """German firms drawn by population: against Germany nothing stands out, against the world everything would."""
+    towns = Gazetteer.load(places).places.filter((pl.col("country") == "DE") & (pl.col("population") > 0))
+    people = towns["population"].to_numpy()
+    rows = np.random.default_rng(5).choice(towns.height, 3000, p=people / people.sum())
+    drawn = towns[rows].select("lon", "lat", "country", place_name="name", precision_km=pl.lit(10.0))
+    load(
+        workspace,
+        drawn.with_columns(id=pl.format("o{}", pl.int_range(pl.len())), name=pl.format("F{}", pl.int_range(pl.len()))),
+    )
+    result = desk.run(LOCAL, workspace, desk.Search())
+    assert result.values["coverage"]["of"] == "regions"
+    assert result.values["coverage"]["countries"] == ["DE"]
+    assert result.table("clusters").is_empty()
+    assert desk.run(LOCAL, workspace, desk.Search(coverage="world")).table("clusters").height > 5
+
+
+def test_an_export_names_the_register_it_was_computed_from(workspace):
+    load(workspace, firms())
+    result = desk.run(LOCAL, workspace, SEARCH)
+    with workspace.new_snapshot("organisations", as_of="2025-01-01", source="another file") as writer:
+        writer.write(firms(extra=1))
+    assert desk.register_of(workspace, result) == "made up for a test"
+
+
+def test_firms_at_one_exact_point_are_flagged(workspace):
+    """A geocoder's default: sixty firms with given coordinates that are all the same."""
+    frame = firms().drop("address").with_columns(placed_by=pl.lit("coordinates"))
+    load(workspace, frame)
+    boulder = desk.run(LOCAL, workspace, SEARCH).table("clusters").row(0, named=True)
+    assert (boulder["firms"], boulder["firms_unshared"]) == (60, 0)

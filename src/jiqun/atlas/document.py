@@ -41,7 +41,7 @@ MAP_POINTS = 1000
 RATIO_SHADE = 50.0
 MAP_REACH_KM = 15.0
 KM_PER_DEGREE = 111.2
-WIDEST_DEGREES = 90.0
+FEW_COUNTRIES = 6
 EVENTS = {
     "born": Text("新增", "new"),
     "continued": Text("延续", "continued"),
@@ -69,7 +69,6 @@ def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block
         blocks.append(told.world())
         blocks.append(told.ranked())
     blocks += [Paragraph(text, "caution") for text in told.cautions()]
-    blocks += extra
     if "regions" in result.tables:
         blocks.append(told.regions())
     blocks.append(told.method())
@@ -82,6 +81,7 @@ def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block
             for rank, row in enumerate(clusters.to_dicts(), 1)
         )
         blocks.append(Section("clusters", Text("逐个集群", "Cluster by cluster"), pages))
+    blocks += extra
     return Document(
         title=Text(f"{subject.noun.zh}集群图谱", f"Atlas of {subject.noun.en}"),
         subtitle=Text(f"{subject.register.zh} · 截至 {told.as_of}", f"{subject.register.en} · as of {told.as_of}"),
@@ -155,22 +155,34 @@ class _Told:
     def by_population(self) -> bool:
         return bool(self.values["against"] == "population")
 
+    @property
+    def tested(self) -> bool:
+        return bool(self.parameters["min_weight"] == "local")
+
     def headline(self) -> Text:
-        zh, en = self.subject.noun.zh, self.subject.noun.en
-        ground = Text("人口", "population") if self.by_population else Text("全部企业", "firms of all kinds")
-        count = self.clusters.height
+        zh, en, count = self.subject.noun.zh, self.subject.noun.en, self.clusters.height
+        places = "1 place holds" if count == 1 else f"{count or 'No'} {'place holds' if not count else 'places hold'}"
+        if self.tested:
+            ground = (
+                ("当地人口", "their population explains")
+                if self.by_population
+                else ("当地企业总量", "the firms of all kinds there explain")
+            )
+            many = Text(f"{zh}多于{ground[0]}所能解释的数量", f"more {en} than {ground[1]}")
+        else:
+            p = self.parameters
+            many = Text(
+                f"{p['eps_km']:g} 千米内有至少 {p['min_weight']:g} 家{zh}",
+                f"at least {p['min_weight']:g} {en} within {p['eps_km']:g} km",
+            )
         if not count:
             return Text(
-                f"没有一个地方的{zh}多于其{ground.zh}所能解释的数量。",
-                f"No place holds more {en} than its {ground.en} explain{'s' if self.by_population else ''}.",
+                f"没有一个地方的{many.zh}。" if self.tested else f"没有一个地方{many.zh}。", f"{places} {many.en}."
             )
         first = self.clusters.row(0, named=True)
-        explains = "explains" if self.by_population else "explain"
-        places_zh = f"{count} 个地方的{zh}多于其{ground.zh}所能解释的数量。"
-        places_en = f"{count} place{'s hold' if count > 1 else ' holds'} more {en} than {'their' if count > 1 else 'its'} {ground.en} {explains}. "
         return Text(
-            f"{places_zh}{first['name_zh']}居首：{first['firms']:,} 家，{_times(first).zh}。",
-            f"{places_en}{first['name_en']} leads: {first['firms']:,} firms, {_times(first).en}.",
+            f"{count} 个地方{'的' if self.tested else ''}{many.zh}。{first['name_zh']}居首：{first['firms']:,} 家，{_times(first).zh}。",
+            f"{places} {many.en}. {first['name_en']} leads: {_plural(first['firms'], 'firm')}, {_times(first).en}.",
         )
 
     def key_figures(self) -> KeyFigures:
@@ -213,7 +225,9 @@ class _Told:
                 area=float(row["firms"]),
                 shade=_shade(row["ratio"]),
                 label=Text(row["name_zh"], row["name_en"]),
-                detail=Text(f"{row['firms']:,} 家，{_times(row).zh}", f"{row['firms']:,} firms, {_times(row).en}"),
+                detail=Text(
+                    f"{row['firms']:,} 家，{_times(row).zh}", f"{_plural(row['firms'], 'firm')}, {_times(row).en}"
+                ),
                 anchor=row["cluster_id"],
             )
             for row in self.clusters.to_dicts()
@@ -277,11 +291,11 @@ class _Told:
 
     def cautions(self) -> list[Text]:
         texts = []
-        if self.by_population:
+        if self.by_population and self.tested:
             texts.append(
                 Text(
-                    "检验以人口为背景：登记库只含一类企业，说明的是“多于人口所能解释”，不是“多于当地产业结构所能解释”。",
-                    "Tested against population: the register holds one kind of firm only, so this shows more than the people there explain, "
+                    f"检验以人口为背景({self._coverage().zh})：说明的是“多于人口所能解释”，不是“多于当地产业结构所能解释”。",
+                    f"Tested against population ({self._coverage().en}): this shows more than the people there explain, "
                     "not more than the local mix of industries explains.",
                 )
             )
@@ -296,11 +310,31 @@ class _Told:
         if shared:
             texts.append(
                 Text(
-                    f"{shared:,} 家企业的地址为许多企业共用(集群注册)；各集群去掉它们之后的企业数见逐个集群。",
-                    f"{shared:,} firms give an address shared by very many; each cluster below shows its count without them.",
+                    f"{shared:,} 家企业的地址或坐标为许多企业共用(集群注册，或定位的缺省点)；各集群去掉它们之后的企业数见逐个集群。",
+                    f"{shared:,} firms give an address or exact point shared by very many (mass registration, or a geocoder's default); "
+                    "each cluster below shows its count without them.",
                 )
             )
         return texts
+
+    def _coverage(self) -> Text:
+        coverage = dict(self.values["coverage"] or {"of": "world"})
+        countries = [_country(code) for code in coverage.get("countries", ())]
+        names = Text("、".join(c.zh for c in countries), ", ".join(c.en for c in countries))
+        if coverage["of"] == "world":
+            return Text("全世界", "the whole world")
+        if coverage["of"] == "regions":
+            count = len(coverage["regions"])
+            return Text(
+                f"{names.zh}有企业在册的 {count} 个省州",
+                f"the {_plural(count, 'region')} of {names.en} in which the register has firms",
+            )
+        if len(countries) > FEW_COUNTRIES:
+            return Text(
+                f"有企业在册的 {len(countries)} 个国家和地区",
+                f"the {len(countries)} countries and regions in which the register has firms",
+            )
+        return names
 
     def cluster(self, row: dict[str, Any], members: pl.DataFrame, largest: pl.DataFrame, rank: int) -> Section:
         zh, en = self.subject.noun.zh, self.subject.noun.en
@@ -309,7 +343,7 @@ class _Told:
         leading = _class_text(row)
         sentence = Text(
             f"{place.zh}：{row['firms']:,} 家{zh}，{_times(row).zh}；按证据强弱排第 {rank}。{leading.zh}"
-            f"{row['core_firms']:,} 家位于核心地点，半径 {row['radius_km']:,.0f} 千米，{row['locations']} 个位置。"
+            f"{row['core_firms']:,} 家位于核心地点；距中心 {row['radius_km']:,.0f} 千米以内共 {row['locations']} 个位置。"
             + (f"另有 {row['coarse_firms']:,} 家的粗略位置落在其中，未参与搜索。" if row["coarse_firms"] else ""),
             f"{place.en}: {row['firms']:,} {en}, {_times(row).en}; number {rank} by strength of evidence. {leading.en}"
             f"{row['core_firms']:,} stand at core places; radius {row['radius_km']:,.0f} km, {row['locations']} locations."
@@ -366,15 +400,21 @@ class _Told:
                 area=float(point["n"]),
                 shade=0.5,
                 label=_place_text(point),
-                detail=Text(f"{point['n']:,} 家", f"{point['n']:,} firms"),
+                detail=Text(f"{point['n']:,} 家", _plural(point["n"], "firm")),
             )
             for point in at.to_dicts()
         )
         hull = shapely.from_wkt(row["hull_wkt"])
         outline = rings(hull)
         shapes = (Shape(outline, Text("", "")),) if outline else ()
-        busiest = _place_text(at.row(0, named=True))
-        share = at.item(0, "n") / members.height
+        towns = at.drop_nulls("place_name") if places else at.clear()
+        by_town = (
+            towns.group_by(places, maintain_order=True)
+            .agg(pl.col("n").sum())
+            .sort("n", descending=True, maintain_order=True)
+        )
+        top = (by_town if by_town.height else at).row(0, named=True)
+        busiest, share = _place_text(top), top["n"] / members.height
         return Figure(
             id=f"{row['cluster_id']}-map",
             title=Text(
@@ -445,8 +485,7 @@ class _Told:
 
     def method(self) -> Section:
         p, values = self.parameters, self.values
-        local = p["min_weight"] == "local"
-        level = f"{values['level']:.2e}"
+        level = "—" if values["level"] is None else f"{values['level']:.2e}"
         test = (
             Text(
                 f"一个地点为核心，当且仅当 {p['eps_km']:g} 千米内的企业数不少于 {p['floor']} 家，且在企业按背景随机分布时，"
@@ -464,15 +503,16 @@ class _Told:
                     else "as calibrated on random registers."
                 ),
             )
-            if local
+            if self.tested
             else Text(
                 f"一个地点为核心，当且仅当 {p['eps_km']:g} 千米内的企业数不少于 {p['min_weight']:g}。没有做显著性检验。",
                 f"A place is core when at least {p['min_weight']:g} firms stand within {p['eps_km']:g} km. No test of significance.",
             )
         )
         linked = Text(
-            "集群是相互可达的核心地点连同其边缘企业；排序按对数似然比。",
-            "Clusters are the connected core places with their border firms, ranked by log-likelihood ratio.",
+            "集群是相互可达的核心地点连同其边缘企业；排序按对数似然比。企业计入离它最近的背景地点。",
+            "Clusters are the connected core places with their border firms, ranked by log-likelihood ratio. A firm counts at the "
+            "background place nearest to it.",
         )
         blocks: list[Block] = [Paragraph(test), Paragraph(linked)]
         if values["draws"]:
@@ -509,9 +549,13 @@ class _Told:
         return Section("method", Text("方法", "Method"), tuple(blocks))
 
 
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _times(row: dict[str, Any]) -> Text:
     if row["ratio"] is None:
-        return Text("没有可比的背景", "no background to compare with")
+        return Text("没有背景可比", "with no background to compare")
     ratio = ratio_number(row["ratio"])
     return Text(f"为期望的 {ratio} 倍", f"{ratio} times the expectation")
 
@@ -554,7 +598,7 @@ def _extent(shape: BaseGeometry, row: dict[str, Any]) -> tuple[float, float, flo
     shrink = max(0.1, math.cos(math.radians(row["lat"])))
     reach = MAP_REACH_KM / KM_PER_DEGREE
     west, south, east, north = shape.bounds
-    if east - west > WIDEST_DEGREES:  # cut at the antimeridian
+    if shape.geom_type.startswith("Multi"):  # cut at the antimeridian
         reach = max(reach, 1.25 * row["radius_km"] / KM_PER_DEGREE)
         west = east = row["lon"]
     side, height = (east - west) / 4, (north - south) / 4

@@ -17,6 +17,9 @@ from jiqun.core.arrays import Floats, Integers
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.frames import as_polars, require_columns
 
+MOST_WRONG = 0.99
+"""A register of which more is missing or wrong says nothing."""
+
 
 def location_quotient(
     cells: Any, *, region: str = "region", industry: str = "industry", size: str | None = "employees"
@@ -141,6 +144,12 @@ def location_quotient_interval(
     margins; `lq_low` and `lq_high` hold the middle `level` of the draws. With all three at their default the interval is
     null: say what varies, or publish none.
 
+        n = s n* + (1 − s) r i / N,   s = (1 − misclassified)(1 − misplaced),   r, i, N: margins of the register
+
+    Wrong rows blur the register, so n* is estimated by inverting this; each draw keeps Binomial(n, s n*/n) of the rows as
+    genuine and adds those that left or were never recorded, NegativeBinomial(genuine, s · coverage). Cells where the
+    register has no firm get none. `lq_low` to `lq_high` is therefore about the true quotient, not about `lq`.
+
     `lq_shrunk` pulls small cells towards the industry's overall level by Marshall's global empirical Bayes estimator:
 
         θ̂ = m + C (x − m),   C = A / (A + m / E),   A = max(0, s² − m / Ē)
@@ -159,7 +168,7 @@ def location_quotient_interval(
     Raises
     ------
     MeasureInputError
-        JQ-USE-003: a column is missing. JQ-ATLAS-010: a share is not in [0, 1), or coverage not in (0, 1].
+        JQ-USE-003: a column is missing. JQ-ATLAS-010: a share is not in [0, 0.99].
 
     Source: Marshall (1991), Journal of the Royal Statistical Society C 40(2), 283–294.
 
@@ -170,9 +179,15 @@ def location_quotient_interval(
     >>> row["lq_low"] < row["lq"] < row["lq_high"], row["varies"]
     (True, 'coverage 90 %, misclassified 5 %')
     """
-    for name, share in (("1 - coverage", 1 - coverage), ("misclassified", misclassified), ("misplaced", misplaced)):
-        if not 0 <= share < 1:
-            raise MeasureInputError("JQ-ATLAS-010", name=name, value=share)
+    shares = {
+        "1 - coverage": 1 - coverage,
+        "misclassified": misclassified,
+        "misplaced": misplaced,
+        "1 - level": 1 - level,
+    }
+    for name, share in shares.items():
+        if not 0 <= share <= MOST_WRONG:
+            raise MeasureInputError("JQ-ATLAS-010", name=name, value=share, most=MOST_WRONG)
     frame = as_polars(cells, region, industry)
     size = "n" if "n" in frame.columns else None
     table = (
@@ -212,7 +227,11 @@ def _cells(cells: Any, region: str, industry: str, size: str | None) -> tuple[An
     frame = nw.from_native(cells)
     names = frame.collect_schema().names()
     require_columns(names, region, industry, *([size] if size else []))
+    if len({region, industry, size}) < 3:
+        raise MeasureInputError("JQ-ATLAS-012", columns=f"{region}, {industry}, {size}")
     value = size or "n"
+    if size is not None and not frame.collect_schema()[size].is_numeric():
+        raise MeasureInputError("JQ-ATLAS-016", column=size, type=frame.collect_schema()[size])
     frame = frame.drop_nulls([region, industry])
     if size is None:
         frame = frame.with_columns(n=nw.lit(1))
@@ -240,27 +259,25 @@ def marshall(n: Floats, expected: Floats, industry: Integers) -> Floats:
 
 
 def _simulated(
-    n: Any,
-    r: Any,
-    i: Any,
+    n: Floats,
+    r: Integers,
+    i: Integers,
     coverage: float,
     misclassified: float,
     misplaced: float,
     draws: int,
     rng: np.random.Generator,
-) -> Any:
-    """Location quotients of redrawn counts, shape (draws, cells)."""
-    by_region, by_industry = np.bincount(r, n), np.bincount(i, n)
-    total = max(n.sum(), 1.0)
-    arrivals = misclassified * by_region[r] * by_industry[i] / total + misplaced * by_industry[i] * by_region[r] / total
+) -> Floats:
+    """Location quotients of registers that could be true, shape (draws, cells)."""
     stay = (1 - misclassified) * (1 - misplaced)
-    result = np.empty((draws, len(n)))
-    whole = n.astype(np.int64)
+    blurred = np.bincount(r, n)[r] * np.bincount(i, n)[i] / max(n.sum(), 1.0)
+    true = np.maximum(0.0, (n - (1 - stay) * blurred) / stay)
+    genuine = np.minimum(1.0, np.divide(stay * true, n, out=np.zeros(len(n)), where=n > 0))
+    result: Floats = np.full((draws, len(n)), np.nan)
     for d in range(draws):
-        count = rng.binomial(whole, stay) + rng.poisson(arrivals)
-        if coverage < 1:
-            count = count + rng.negative_binomial(np.maximum(count, 1), coverage) * (count > 0)
-        in_region, in_industry = np.bincount(r, count)[r], np.bincount(i, count)[i]
-        both = in_region * in_industry
-        result[d] = np.divide(count * count.sum(), both, out=np.full(len(n), np.nan), where=both > 0)
+        kept = rng.binomial(n.astype(np.int64), genuine)
+        missing = rng.negative_binomial(np.maximum(kept, 1), stay * coverage) if stay * coverage < 1 else 0
+        count = (kept + missing * (kept > 0)).astype(np.float64)
+        both = np.bincount(r, count)[r] * np.bincount(i, count)[i]
+        np.divide(count * count.sum(), both, out=result[d], where=both > 0)
     return result

@@ -37,7 +37,10 @@ def name_clusters(table: pl.DataFrame, members: pl.DataFrame, places: Places, *,
     """
     wanted = {"place_name": pl.String, "place_name_zh": pl.String, "country": pl.String, "place_population": pl.Int64}
     known = members.with_columns(pl.lit(None, t).alias(c) for c, t in wanted.items() if c not in members.columns)
-    towns = known.drop_nulls("place_name").group_by("cluster", *wanted).len()
+    named = pl.col("place_name").is_not_null()
+    if "place_population" in members.columns:  # a region or country is no town
+        named &= pl.col("place_population").is_not_null()
+    towns = known.filter(named).group_by("cluster", *wanted).len()
     notable = towns.filter(pl.col("len") * NOTABLE >= pl.col("len").sum().over("cluster"))
     busiest = _first(towns, "len", "place_population")
     largest = _first(notable, "place_population", "len")
@@ -52,7 +55,8 @@ def name_clusters(table: pl.DataFrame, members: pl.DataFrame, places: Places, *,
         parts = [first] if first["place_name"] == busy["place_name"] else [first, busy]
         en = "–".join(part["place_name"] for part in parts)
         zh = "—".join(part["place_name_zh"] or part["place_name"] for part in parts)
-        rows.append((cluster, en, zh, first["country"]))
+        country = first["country"] or places.name_at(lon, lat, eps_km).country
+        rows.append((cluster, en, zh, country))
     schema = {
         "cluster": table.schema["cluster"],
         "name_en": pl.String(),

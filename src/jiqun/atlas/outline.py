@@ -14,6 +14,8 @@ from shapely.geometry.base import BaseGeometry
 
 from jiqun.core.arrays import Floats
 
+GRID = 1e-6
+
 
 def hull(lon: Floats, lat: Floats) -> BaseGeometry:
     """Convex hull 凸包 of points in degrees: a polygon, or the line or point that few points leave.
@@ -36,7 +38,8 @@ def hull(lon: Floats, lat: Floats) -> BaseGeometry:
         affinity.translate(shape.intersection(shapely.box(-180.0 + turn, -90.0, 180.0 + turn, 90.0)), xoff=-turn)
         for turn in (-360.0, 0.0, 360.0)
     ]
-    return shapely.union_all([part for part in parts if not part.is_empty])
+    # where the shape only touches the cut, what is left there is of a lower dimension and no part of it
+    return shapely.union_all([part for part in parts if not part.is_empty and part.geom_type == shape.geom_type])
 
 
 def hulls(members: pl.DataFrame) -> dict[int, BaseGeometry]:
@@ -58,7 +61,18 @@ def rings(shape: BaseGeometry) -> tuple[tuple[tuple[float, float], ...], ...]:
 def feature_collection(shapes: Sequence[BaseGeometry], properties: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """GeoJSON (RFC 7946) of shapes with their properties; coordinates to six decimals, about 0.1 m."""
     features = [
-        {"type": "Feature", "geometry": mapping(shapely.set_precision(shape, 1e-6)), "properties": dict(values)}
+        {"type": "Feature", "geometry": mapping(_rounded(shape)), "properties": dict(values)}
         for shape, values in zip(shapes, properties, strict=True)
     ]
     return {"type": "FeatureCollection", "features": features}
+
+
+def _rounded(shape: BaseGeometry) -> BaseGeometry:
+    """A shape on a grid of a millionth of a degree, outer rings counter-clockwise (RFC 7946, 3.1.6).
+
+    A sliver that the grid swallows leaves its longest line, a line its middle.
+    """
+    rounded = shapely.set_precision(shape, GRID)
+    if rounded.is_empty:
+        rounded = shapely.set_precision(shapely.convex_hull(shapely.boundary(shape)).minimum_rotated_rectangle, GRID)
+    return shapely.orient_polygons(shape.centroid if rounded.is_empty else rounded)

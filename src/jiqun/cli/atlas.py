@@ -23,6 +23,7 @@ from jiqun.core.sheets import neutralise
 from jiqun.intake.gazetteer import ATTRIBUTION
 from jiqun.report import html
 from jiqun.store import StoredResult
+from jiqun.taxonomy import name as class_name
 
 Digital = Annotated[
     str | None,
@@ -40,6 +41,15 @@ class Background(StrEnum):
     auto = "auto"
     firms = "firms"
     population = "population"
+
+
+class Coverage(StrEnum):
+    """Whose population counts."""
+
+    auto = "auto"
+    regions = "regions"
+    countries = "countries"
+    world = "world"
 
 
 class Calibrate(StrEnum):
@@ -72,8 +82,12 @@ def run(
     background: Annotated[
         Background, typer.Option(help="auto: population where no class is chosen, else all firms.")
     ] = Background.auto,
+    coverage: Annotated[
+        Coverage, typer.Option(help="Population of which places; auto: where the register has firms.")
+    ] = Coverage.auto,
     eps_km: Annotated[
-        float | None, typer.Option(help="Radius in km; default 5 where firms are placed by street, else 20.")
+        float | None,
+        typer.Option(help="Radius in km; default 20, or 5 against firms that are placed by street."),
     ] = None,
     min_weight: Annotated[
         float | None, typer.Option(help="One number of firms for all places instead of the local test.")
@@ -84,7 +98,7 @@ def run(
         Calibrate, typer.Option(help="Level from the count of places, or from draws.")
     ] = Calibrate.locations,
     draws: Annotated[int, typer.Option(help="Random registers to check the error rate with.", min=0, max=9999)] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 20240501,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 20240501,
     size: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that sizes the result.")] = None,
     workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
@@ -96,6 +110,7 @@ def run(
     search = desk.Search(
         digital=digital,
         background=background.value,
+        coverage=coverage.value,
         eps_km=eps_km,
         min_weight=min_weight,
         floor=floor,
@@ -169,9 +184,13 @@ def export(
     """
     opened = open_workspace(workspace)
     result = desk.current(LOCAL, opened, digital, run_id)
-    register_name = opened.snapshot("organisations").source
+    register_name = desk.register_of(opened, result)
+    size = dict(result.lineage.parameters)["size"]
     subject = Subject(
-        Text("企业", "firms"), Text(register_name, register_name), attributions=(Text(ATTRIBUTION, ATTRIBUTION),)
+        _noun(digital),
+        Text(register_name, register_name),
+        size=Text(size, size) if size else None,
+        attributions=(Text(ATTRIBUTION, ATTRIBUTION),),
     )
     write_result(result, subject, output)
     note(f"{output}: {result.table('clusters').height} clusters")
@@ -248,8 +267,15 @@ def write_result(result: StoredResult, subject: Subject, output: Path) -> None:
     Raises
     ------
     UsageError
-        JQ-USE-001: another ending.
+        JQ-USE-001: another ending. JQ-USE-005: the file cannot be written.
     """
+    try:
+        _write_file(result, subject, output)
+    except OSError as error:
+        raise UsageError("JQ-USE-005", file=output, reason=error.strerror or error) from error
+
+
+def _write_file(result: StoredResult, subject: Subject, output: Path) -> None:
     clusters = result.table("clusters")
     match output.suffix.lower():
         case ".html":
@@ -269,14 +295,27 @@ def write_result(result: StoredResult, subject: Subject, output: Path) -> None:
 def tell(result: StoredResult) -> None:
     """Say on stderr what a search did."""
     values: dict[str, Any] = dict(result.values)
-    text = (
-        f"{values['clusters']} clusters among {values['firms']:,} firms, tested against {values['against']} "
-        f"(level {values['level']:.2e} at {values['candidates']:,} candidate places); "
+    zh = f"{values['firms']:,} 家企业中有 {values['clusters']} 个集群；位置过粗 {values['coarse']:,} 家，没有位置 {values['unplaced']:,} 家。"
+    en = (
+        f"Clusters: {values['clusters']}, among {values['firms']:,} firms; "
         f"{values['coarse']:,} placed too coarsely, {values['unplaced']:,} not placed."
     )
-    if values["draws"]:
-        text += f" In {values['draws']} random registers the search found something in {values['false_find_rate']:.1%}."
-    note(text)
+    if values["level"] is not None:
+        level, places = f"{values['level']:.2e}", f"{values['candidates']:,}"
+        against = {"population": ("人口", "population"), "firms": ("全部企业", "all firms")}[values["against"]]
+        zh += f"以{against[0]}为背景检验，{places} 个候选地点，水平 {level}。"
+        en += f" Tested against {against[1]} at {places} candidate places, level {level}."
+    if values["false_find_rate"] is not None:
+        rate = f"{values['false_find_rate']:.1%}"
+        zh += f"{values['draws']} 个随机登记库中，{rate} 有所发现。"
+        en += f" Of {values['draws']} random registers, {rate} gave any find."
+    note(Text(zh, en).get(current_language()))
+
+
+def _noun(digital: str | None) -> Text:
+    if digital is None:
+        return Text("企业", "firms")
+    return Text(f"{class_name(digital, 'zh')}企业", f"firms of {class_name(digital, 'en')}")
 
 
 def _read(file: Path) -> pl.DataFrame:

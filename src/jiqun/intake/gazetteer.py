@@ -18,6 +18,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 import polars as pl
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 from jiqun.core.errors import Language, UsageError, WorkspaceError
@@ -79,7 +80,7 @@ class Gazetteer:
         WorkspaceError
             JQ-PLACE-001: the cache folder cannot be written or read.
         """
-        folder = cache / f"gazetteer-{_fingerprint()}"
+        folder = cache / f"gazetteer-{fingerprint()}"
         try:
             if not folder.is_dir():
                 _write(build(), folder)
@@ -123,6 +124,10 @@ class Gazetteer:
         centre = (pl.lit(told["lon"]), pl.lit(told["lat"]))
         return within.filter(distance_km(pl.col("lon"), pl.col("lat"), *centre) < told["within_km"])
 
+    def nearest(self, lon: ArrayLike, lat: ArrayLike) -> pl.DataFrame:
+        """The place nearest to each point 最近的地点: rows of `places`, in the order of the points."""
+        return self.places[self.tree.query(unit_vectors(lon, lat))[1]]
+
     @cached_property
     def tree(self) -> cKDTree:
         """The places as points on the unit sphere, in row order."""
@@ -148,7 +153,7 @@ def country_name(code: str, language: Language) -> str:
     return str(row.item(0, f"name_{language}"))
 
 
-def _fingerprint() -> str:
+def fingerprint() -> str:
     """What the cached tables were made from: versions of the packages, our own tables, the code that makes them."""
     here = files("jiqun.intake")
     parts = [f"{name}=={version(name)}".encode() for name in _PACKAGES]
