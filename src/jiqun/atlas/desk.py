@@ -217,7 +217,7 @@ def _covered(organisations: pl.DataFrame, gazetteer: Gazetteer, coverage: str) -
 
     A register of one province says nothing about the rest of the world; tested against it, every town would stand out.
     """
-    places = gazetteer.places.filter(pl.col("population") > 0)
+    places = gazetteer.background()
     at = organisations.select("lon", "lat").drop_nulls().unique()
     if coverage == "world" or at.is_empty():
         return {"of": "world"}, places
@@ -303,7 +303,7 @@ def _regions(searched: pl.DataFrame, found: Clusters, gazetteer: Gazetteer) -> p
     """Countries against their population: also counts the firms that are placed too coarsely for the search."""
     if "country" not in searched.columns or searched["country"].drop_nulls().n_unique() < MIN_REGIONS:
         return pl.DataFrame()
-    return regional_profile(searched, gazetteer.places, coarse_km=found.parameters["eps_km"] / 2)
+    return regional_profile(searched, gazetteer.background(), coarse_km=found.parameters["eps_km"] / 2)
 
 
 def _precision_counts(organisations: pl.DataFrame) -> list[dict[str, Any]]:

@@ -93,13 +93,15 @@ class Gazetteer:
         return frozenset(self.units["region_code"])
 
     def background(self) -> pl.DataFrame:
-        """Populated places as a background for cluster search 背景人口: lon, lat, population (> 0).
+        """Populated places as a background for cluster search 背景人口: country, admin1, lon, lat, population (> 0).
+
+        Only what GeoNames lists; the places that we add name parts of these, whose people would count twice.
 
         Caveat: GeoNames lists some parts of big cities beside the city, so that their people count twice; a search
         against this background is the stricter for it there.
         """
         listed = pl.col("place_id").str.starts_with("geonames:") & (pl.col("population") > 0)
-        return self.places.filter(listed).select("lon", "lat", "population")
+        return self.places.filter(listed).select("country", "admin1", "lon", "lat", "population")
 
     def name_at(self, lon: float, lat: float, radius_km: float) -> Place:
         """The most populous place within `radius_km` of a point 附近最大的地点; the nearest where there is none."""
@@ -126,7 +128,8 @@ class Gazetteer:
 
     def nearest(self, lon: ArrayLike, lat: ArrayLike) -> pl.DataFrame:
         """The place nearest to each point 最近的地点: rows of `places`, in the order of the points."""
-        return self.places[self.tree.query(unit_vectors(lon, lat))[1]]
+        found: pl.DataFrame = self.places[self.tree.query(unit_vectors(lon, lat))[1]]
+        return found
 
     @cached_property
     def tree(self) -> cKDTree:
