@@ -23,6 +23,7 @@ from jiqun.core.document import (
     Figure,
     KeyFigure,
     KeyFigures,
+    Legend,
     Map,
     Paragraph,
     Section,
@@ -42,6 +43,14 @@ RATIO_SHADE = 50.0
 MAP_REACH_KM = 15.0
 KM_PER_DEGREE = 111.2
 FEW_COUNTRIES = 6
+SCALE = Legend(
+    area=Text("企业数", "firms"),
+    shade=Text("相对期望的倍数", "ratio to expectation"),
+    ticks=(
+        *tuple((math.log(r, RATIO_SHADE), Text(f"×{r}", f"×{r}")) for r in (1, 3, 12)),
+        (1.0, Text("×50 以上", "×50 and more")),
+    ),
+)
 EVENTS = {
     "born": Text("新增", "new"),
     "continued": Text("延续", "continued"),
@@ -241,7 +250,7 @@ class _Told:
                 "圆的面积：企业数；深浅：相对期望的倍数。只画海岸线",
                 "Area of a circle: firms; shade: ratio to expectation. Coastlines only",
             ),
-            mark=Map(bubbles=bubbles),
+            mark=Map(bubbles=bubbles, legend=SCALE),
             table=self._ranked_table("map-table"),
         )
 
