@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from jiqun.atlas import desk
-from jiqun.atlas.document import Subject, atlas_document, summary_table
+from jiqun.atlas.document import Subject, atlas_document
+from jiqun.atlas.listing import summary_table
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, WorkspaceError

@@ -212,3 +212,52 @@ def test_every_code_is_worded_in_both_languages():
             expected = catalogue()[row["code"]].render(language, **fields)
             assert f"{row['code']} {row[f'message_{language}']}\n  {row[f'hint_{language}']}" == expected
             assert "1289" in expected
+
+
+def test_an_empty_name_is_taken_from_another_column_and_told():
+    headers = ["企业名称", "name_en", "公司名称", "城市"]
+    rows = [["甲", "A", "乙", None], [None, "B", None, None], ["-", "C", "丙", None], ["=1", "D", " ", None]]
+    result = checked(headers, [*rows, [None, " ", None, "深圳"], [None, "=2", None, None]])
+    assert result.rows["name"].to_list() == ["甲", "B", "丙", "D"]
+    assert result.rows["name_en"].to_list() == ["A", "B", "C", "D"]
+    told = result.problems.filter(pl.col("code") == "JQ-DATA-030")
+    assert told.select("row", "column", "value", "severity").rows() == [
+        (3, "name_en", "B", "warning"),
+        (4, "公司名称", "丙", "warning"),
+        (5, "name_en", "D", "warning"),
+    ]
+    refused = result.problems.filter(pl.col("severity") == "refused")
+    assert refused.select("row", "code").rows() == [(6, "JQ-DATA-001"), (7, "JQ-DATA-004")]
+    assert json.loads(refused["raw"][0])["城市"] == "深圳"
+
+
+@pytest.mark.parametrize("name", ["合计", "小 计", "总计：", "Total", "GRAND TOTAL", "Sub-total", "（合计）", "共计"])
+def test_lines_of_totals_are_no_firms(name):
+    result = checked(["企业名称", "从业人数"], [["甲", "1"], [name, "1"]])
+    assert result.rows["name"].to_list() == ["甲"]
+    assert codes(result) == {(3, "JQ-DATA-031", "refused")}
+    assert json.loads(result.problems["raw"][0]) == {"企业名称": name, "从业人数": "1"}
+    sites = checked(["organisation", "address"], [[name, "x"]], table=schema("sites"))
+    assert codes(sites) == {(2, "JQ-DATA-031", "refused")}
+
+
+@pytest.mark.parametrize("name", ["合计管理公司", "Total Energies", "总计算机公司", "Totally", "计", "TOTAL S.A."])
+def test_names_that_only_contain_such_a_word_stay(name):
+    assert checked(["企业名称"], [[name]]).rows["name"].to_list() == [name]
+
+
+def test_a_firm_of_such_a_name_with_a_number_stays():
+    result = checked(["企业名称", "股票代码"], [["Total", "TTE"], ["Total", None]])
+    assert result.rows["source_id"].to_list() == ["TTE"]
+
+
+def test_a_foreign_industry_code_is_told():
+    rows = [["甲", c, "6513"] for c in ("CN", "香港", "TW", "MO", None, "DE", "USA")]
+    result = checked(["企业名称", "国家", "行业代码"], [*rows, ["乙", "FR", None], ["丙", "FR", "99999"]])
+    told = result.problems.filter(pl.col("code") == "JQ-DATA-032")
+    assert told.select("row", "value", "detail", "severity").rows() == [
+        (7, "6513", "DE", "warning"),
+        (8, "6513", "US", "warning"),
+    ]
+    assert result.rows["industry_code"].to_list() == ["6513"] * 7 + [None] * 2
+    assert checked(["企业名称", "行业代码"], [["甲", "6513"]]).problems.height == 0

@@ -116,3 +116,13 @@ def test_a_value_that_looks_like_a_header_does_not_move_the_header():
 def test_without_any_known_header_the_first_full_row_counts():
     found = find_header([["标题", "", ""], ["a", "b", "c"], ["1", "2", "3"]], FIRMS)
     assert (found.first, found.cells, found.recognised) == (1, ("a", "b", "c"), 0)
+
+
+@pytest.mark.parametrize("header", ["编号", "ID", "Identifier", "序号"])
+def test_serial_numbers_are_no_identity(header):
+    assert recognise(["企业名称", header], FIRMS)[1].extra
+
+
+@pytest.mark.parametrize("header", ["登记号", "注册号", "证券代码", "股票代码", "来源编号", "Register ID", "symbol"])
+def test_numbers_of_registers_are(header):
+    assert recognise(["企业名称", header], FIRMS)[1].target == "source_id"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from jiqun.cli import intake as commands
 from jiqun.core.actor import LOCAL, Actor
-from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
+from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, WorkspaceError
 from jiqun.core.schema import schema, schemas
 from jiqun.intake import crs, delimited, desk
 from jiqun.intake.columns import recognise
@@ -99,6 +99,16 @@ def test_listed_firms(shared_data, workspace):
     assert json.loads(refused["raw"][0])["symbol"] == source.filter(names.is_null())["symbol"][0]
 
 
+def test_listed_firms_without_a_map(shared_data, workspace):
+    """The English name stands in for the Chinese one, and every such row is told."""
+    path = shared_data / "real" / "cn-listed-firms" / "firms.parquet"
+    source = pl.read_parquet(path)
+    report = load(workspace, path)
+    only_english = source.filter(pl.col("name_zh").is_null() & pl.col("name_en").is_not_null()).height
+    assert report.refused == source.filter(pl.all_horizontal(pl.col("name_zh", "name_en").is_null())).height
+    assert {p.code: p.count for p in report.problems}["JQ-DATA-030"] == only_english > 300
+
+
 # Over time
 
 
@@ -112,6 +122,42 @@ def test_a_second_load_keeps_ids_and_says_what_is_new_and_gone(workspace, tmp_pa
     after = dict(workspace.scan("organisations").select("name", "id").collect().iter_rows())
     assert after == {"丁": "o0000004", "乙": before["乙"], "甲": before["甲"]}
     assert workspace.snapshot("organisations").summary["new"] == 1
+
+
+def ids(workspace):
+    return dict(workspace.scan("organisations").select("name", "id").collect().iter_rows())
+
+
+def test_a_number_never_serves_twice(workspace, tmp_path):
+    """{A, B}, {A}, {A, C}: C is not B; nor is D after going back to the first load."""
+    a, b, c, d = ([name, "", "深圳", "", ""] for name in "甲乙丙丁")
+    load(workspace, firms(tmp_path / "1.csv", [a, b]))
+    given = ids(workspace)
+    load(workspace, firms(tmp_path / "2.csv", [a]))
+    load(workspace, firms(tmp_path / "3.csv", [a, c]))
+    given |= ids(workspace)
+    workspace.revert("organisations", to=workspace.history("organisations")[-1].id)
+    load(workspace, firms(tmp_path / "4.csv", [a, b, d]))
+    for name, id_ in ids(workspace).items():
+        assert given.setdefault(name, id_) == id_
+    assert sorted(given.values()) == ["o0000001", "o0000002", "o0000003", "o0000004"]
+
+
+@pytest.mark.parametrize("damage", ["short", "garbage", "empty", "pages", "missing"])
+def test_a_damaged_snapshot_is_told(workspace, tmp_path, damage):
+    load(workspace, firms(tmp_path / "a.csv", GOOD))
+    path = workspace.snapshot("organisations").path
+    content = path.read_bytes()
+    path.chmod(0o644)
+    if damage == "missing":
+        path.unlink()
+    else:
+        pages = b"PAR1" + b"\xff" * (len(content) // 2) + content[4 + len(content) // 2 :]
+        path.write_bytes({"short": content[:-20], "garbage": b"x" * 500, "empty": b"", "pages": pages}[damage])
+    with pytest.raises(WorkspaceError, match="JQ-STORE-016") as failure:
+        load(workspace, firms(tmp_path / "b.csv", GOOD))
+    assert "jiqun verify" in failure.value.render("en")
+    assert "jiqun revert" in failure.value.render("zh")
 
 
 def test_check_only_does_all_but_write(workspace, tmp_path):
@@ -131,6 +177,7 @@ def test_when_no_row_is_usable_nothing_changes(workspace, tmp_path):
     with pytest.raises(InputError, match="JQ-FILE-013"):
         load(workspace, bad, quarantine=tmp_path / "q.csv")
     assert workspace.snapshot("organisations").load == 1
+    assert pl.read_csv(tmp_path / "q.csv")["code"].to_list() == ["JQ-DATA-001", "JQ-DATA-004"]
     assert load(workspace, bad, check_only=True).kept == 0
 
 
@@ -151,7 +198,65 @@ def test_where_batches_end_makes_no_difference(workspace, tmp_path, monkeypatch)
     assert whole.duplicates == 80 - len({(r[0], r[2]) for r in rows})
 
 
+@pytest.mark.parametrize("kind", ["parquet", "frame", "lazy"])
+def test_no_rows_at_all(workspace, tmp_path, kind):
+    frame = pl.DataFrame(schema={"name": pl.String, "city": pl.String})
+    frame.write_parquet(tmp_path / "a.parquet")
+    source = {"parquet": tmp_path / "a.parquet", "frame": frame, "lazy": frame.lazy()}[kind]
+    for check_only in (False, True):
+        with pytest.raises(InputError, match=r"JQ-FILE-003.*name, city"):
+            load(workspace, source, check_only=check_only)
+    assert workspace.tables() == ()
+
+
+@pytest.mark.parametrize(("language", "other"), [("zh", "the required column"), ("en", "必填列")])
+def test_one_language_at_a_time(workspace, tmp_path, monkeypatch, language, other):
+    monkeypatch.setenv("JIQUN_LANG", language)
+    with pytest.raises(InputError, match="JQ-FILE-013") as failure:
+        load(workspace, firms(tmp_path / "a.csv", [["", "", "深圳", "", ""]]))
+    assert "JQ-FILE-013" in str(failure.value)
+    assert other not in str(failure.value)
+
+
 # Duplicates, quarantine, coordinates
+
+
+@pytest.mark.parametrize("by", ["name", "link", "hard link"])
+def test_findings_never_replace_what_is_loaded(workspace, tmp_path, by):
+    path = firms(tmp_path / "a.csv", [*GOOD, ["", "", "", "1", "1"]])
+    content, out = path.read_bytes(), path
+    if by == "link":
+        (out := tmp_path / "b.csv").symlink_to(path)
+    elif by == "hard link":
+        (out := tmp_path / "b.csv").hardlink_to(path)
+    with pytest.raises(UsageError, match="JQ-FILE-030"):
+        load(workspace, path, quarantine=out)
+    assert path.read_bytes() == content
+    assert workspace.tables() == ()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_an_older_export_stays_until_the_new_one_is_complete(workspace, tmp_path, suffix):
+    out, real = tmp_path / f"q{suffix}", tmp_path / f"real{suffix}"
+    real.write_text("old")
+    out.symlink_to(real)
+    bad = tmp_path / "none.csv"
+    with pytest.raises(InputError, match="JQ-FILE-001"):
+        load(workspace, bad, quarantine=out)
+
+    def fail(_):
+        raise KeyboardInterrupt
+
+    path = firms(tmp_path / "a.csv", [*GOOD, ["", "", "", "1", "1"]])
+    with pytest.raises(KeyboardInterrupt):
+        load(workspace, path, quarantine=out, on_problems=fail)
+    assert real.read_text() == "old"
+    load(workspace, path, quarantine=out)
+    assert out.is_symlink()
+    assert real.read_bytes() != b"old"
+    (folder := tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(InputError, match="JQ-FILE-022"):
+        load(workspace, path, quarantine=folder)
 
 
 def test_duplicates_name_the_row_that_is_kept(workspace, tmp_path):
@@ -235,7 +340,7 @@ def test_coordinates_that_are_all_the_same_are_remarked_on(workspace, tmp_path):
 
 
 def test_an_identifier_that_identifies_nothing_is_remarked_on(workspace, tmp_path):
-    path = firms(tmp_path / "a.csv", [[f"企业{k}", "1"] for k in range(10)], "企业名称,编号")
+    path = firms(tmp_path / "a.csv", [[f"企业{k}", "1"] for k in range(10)], "企业名称,登记号")
     assert any("identify" in caution.en for caution in load(workspace, path).cautions)
 
 
@@ -313,6 +418,17 @@ def test_a_template_must_have_a_known_ending_and_place(tmp_path):
         write_template("firms", tmp_path / "t.xlsx")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_template_replaces_nothing_unless_forced(tmp_path, suffix):
+    path = tmp_path / f"t{suffix}"
+    path.write_text("filled in")
+    with pytest.raises(UsageError, match="JQ-FILE-031"):
+        write_template("organisations", path)
+    assert path.read_text() == "filled in"
+    write_template("organisations", path, force=True)
+    assert path.read_bytes() != b"filled in"
+
+
 def test_only_operators_and_analysts_load(workspace, tmp_path):
     with pytest.raises(PermissionDeniedError):
         desk.load(Actor("x", frozenset({"member"})), workspace, firms(tmp_path / "a.csv", GOOD), "organisations")
@@ -345,7 +461,8 @@ def test_a_failure_in_the_middle_leaves_the_last_state(workspace, tmp_path, monk
         load(workspace, firms(tmp_path / "b.csv", rows), on_problems=fail, quarantine=tmp_path / "q.xlsx")
     assert len(seen) == 1
     assert workspace.snapshot("organisations").load == 1
-    assert not (tmp_path / "q.xlsx").exists()
+    assert not list(tmp_path.glob("*.xlsx"))
+    assert not list(tmp_path.glob(".*"))
 
 
 # Command line
@@ -408,3 +525,5 @@ def test_template_command(run, tmp_path):
     assert run("template", "organisations", "-o", out, "--lang", "zh").exit_code == 0
     with pytest.raises(InputError, match="JQ-FILE-003"):
         open_delimited(out, schema("organisations"))
+    assert isinstance(run("template", "organisations", "-o", out).exception, UsageError)
+    assert run("template", "organisations", "-o", out, "--force").exit_code == 0

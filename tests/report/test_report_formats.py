@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jiqun.core.document import Text
 from jiqun.report import spoken
-from jiqun.report.formats import cell, probability, ratio_number, visible
+from jiqun.core.text import visible
+from jiqun.report.formats import cell, probability, ratio_number
 
 
 @pytest.mark.parametrize(

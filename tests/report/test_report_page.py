@@ -32,7 +32,7 @@ from jiqun.core.document import (
     Text,
 )
 from jiqun.core.lineage import Lineage, Source
-from jiqun.report.formats import visible
+from jiqun.core.text import visible
 
 HOSTILE = (
     "<script>alert(1)</script>",

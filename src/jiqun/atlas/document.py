@@ -11,6 +11,7 @@ import polars as pl
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from jiqun.atlas.listing import EVENTS, country_text, ratio_text
 from jiqun.atlas.outline import rings
 from jiqun.core.document import (
     Bar,
@@ -31,8 +32,6 @@ from jiqun.core.document import (
     Table,
     Text,
 )
-from jiqun.core.errors import Language
-from jiqun.intake.gazetteer import country_name
 from jiqun.report.formats import probability, ratio_number, spoken
 from jiqun.store import StoredResult
 from jiqun.taxonomy import name as class_name
@@ -47,16 +46,10 @@ SCALE = Legend(
     area=Text("企业数", "firms"),
     shade=Text("相对期望的倍数", "ratio to expectation"),
     ticks=(
-        *tuple((math.log(r, RATIO_SHADE), Text(f"×{r}", f"×{r}")) for r in (1, 3, 12)),
+        *((math.log(r, RATIO_SHADE), Text(f"×{r}", f"×{r}")) for r in (1, 3, 12)),
         (1.0, Text("×50 以上", "×50 and more")),
     ),
 )
-EVENTS = {
-    "born": Text("新增", "new"),
-    "continued": Text("延续", "continued"),
-    "split": Text("分立", "split off"),
-    "merged": Text("合并", "merged"),
-}
 
 
 @dataclass(frozen=True)
@@ -97,42 +90,6 @@ def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block
         blocks=tuple(blocks),
         lineage=result.lineage,
         attributions=subject.attributions,
-    )
-
-
-def summary_table(clusters: pl.DataFrame) -> pl.DataFrame:
-    """The columns of a run that fit a terminal, in rank order."""
-    wanted = ("cluster_id", "name_en", "name_zh", "country", "firms", "size", "expected", "ratio", "llr", "p_adjusted")
-    return clusters.select(
-        pl.int_range(1, pl.len() + 1).alias("rank"),
-        *wanted,
-        "persistence",
-        "event",
-        pl.col("digital_code").alias("class"),
-    )
-
-
-def short_table(clusters: pl.DataFrame, language: Language) -> pl.DataFrame:
-    """As `summary_table`, for eighty columns of a terminal: one name, rounded numbers, words."""
-    rows = [
-        (
-            rank,
-            row["cluster_id"],
-            row[f"name_{language}"],
-            _country(row["country"]).get(language),
-            f"{row['firms']:,}",
-            _ratio(row["ratio"]).get(language),
-            EVENTS[row["event"]].get(language),
-        )
-        for rank, row in enumerate(clusters.to_dicts(), 1)
-    ]
-    zh, en = (
-        ("序", "编号", "集群", "国家或地区", "企业", "倍数", "变化"),
-        ("#", "id", "cluster", "country or region", "firms", "× expected", "change"),
-    )
-    names = zh if language == "zh" else en
-    return pl.DataFrame(
-        rows, schema={name: pl.Int64 if i == 0 else pl.String for i, name in enumerate(names)}, orient="row"
     )
 
 
@@ -282,7 +239,7 @@ class _Told:
                 rank,
                 row["cluster_id"],
                 Text(row["name_zh"], row["name_en"]),
-                _country(row["country"]),
+                country_text(row["country"]),
                 row["firms"],
                 *((row["size"],) if size else ()),
                 row["expected"],
@@ -328,7 +285,7 @@ class _Told:
 
     def _coverage(self) -> Text:
         coverage = dict(self.values["coverage"] or {"of": "world"})
-        countries = [_country(code) for code in coverage.get("countries", ())]
+        countries = [country_text(code) for code in coverage.get("countries", ())]
         names = Text("、".join(c.zh for c in countries), ", ".join(c.en for c in countries))
         if coverage["of"] == "world":
             return Text("全世界", "the whole world")
@@ -347,7 +304,7 @@ class _Told:
 
     def cluster(self, row: dict[str, Any], members: pl.DataFrame, largest: pl.DataFrame, rank: int) -> Section:
         zh, en = self.subject.noun.zh, self.subject.noun.en
-        country = _country(row["country"])
+        country = country_text(row["country"])
         place = Text(f"{country.zh} {row['name_zh']}", f"{row['name_en']}, {country.en}")
         leading = _class_text(row)
         sentence = Text(
@@ -364,7 +321,7 @@ class _Told:
         )
         figures = [
             KeyFigure(spoken(row["firms"]), Text("企业", "firms")),
-            KeyFigure(_ratio(row["ratio"]), Text("相对期望", "to expectation")),
+            KeyFigure(ratio_text(row["ratio"]), Text("相对期望", "to expectation")),
         ]
         if self.subject.size and row["size"] is not None:
             figures.append(KeyFigure(spoken(row["size"]), self.subject.size))
@@ -461,7 +418,7 @@ class _Told:
             Column("g_star_q", Text("G* 的 q 值", "q of G*"), "probability"),
         )
         keys = [c.key for c in columns[1:]]
-        rows = [(_country(row["country"]), *(row[k] for k in keys)) for row in regions.to_dicts()]
+        rows = [(country_text(row["country"]), *(row[k] for k in keys)) for row in regions.to_dicts()]
         table = Table(
             "regions-table",
             Text("各国家和地区", "Countries and regions"),
@@ -475,8 +432,8 @@ class _Told:
             ),
         )
         shown = regions.drop_nulls("lq_shrunk").sort("lq_shrunk", descending=True).head(15)
-        top = _country(shown.item(0, "country")) if shown.height else Text("", "")
-        bars = tuple(Bar(_country(c), v) for c, v in shown.select("country", "lq_shrunk").iter_rows())
+        top = country_text(shown.item(0, "country")) if shown.height else Text("", "")
+        bars = tuple(Bar(country_text(c), v) for c, v in shown.select("country", "lq_shrunk").iter_rows())
         figure = Figure(
             id="regions-bars",
             title=Text(f"相对人口，{top.zh}的企业最密", f"Relative to population, {top.en} has most firms"),
@@ -569,21 +526,11 @@ def _times(row: dict[str, Any]) -> Text:
     return Text(f"为期望的 {ratio} 倍", f"{ratio} times the expectation")
 
 
-def _ratio(value: float | None) -> Text:
-    return Text("—", "—") if value is None else Text(f"×{ratio_number(value)}", f"×{ratio_number(value)}")
-
-
 def _shade(ratio: float | None) -> float:
     """0 at the expectation to 1 at fifty times it, by logarithm."""
     if ratio is None:
         return 1.0
     return min(1.0, max(0.0, math.log(ratio, RATIO_SHADE)))
-
-
-def _country(code: str | None) -> Text:
-    if code is None:
-        return Text("—", "—")
-    return Text(country_name(code, "zh"), country_name(code, "en"))
 
 
 def _class_text(row: dict[str, Any]) -> Text:

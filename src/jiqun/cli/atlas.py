@@ -12,7 +12,8 @@ import shapely
 import typer
 
 from jiqun.atlas import desk, measures
-from jiqun.atlas.document import Subject, atlas_document, short_table, summary_table
+from jiqun.atlas.document import Subject, atlas_document
+from jiqun.atlas.listing import short_table, summary_table
 from jiqun.atlas.outline import feature_collection
 from jiqun.cli.output import Format, note, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
