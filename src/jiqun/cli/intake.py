@@ -126,12 +126,14 @@ def template(
         TemplateLanguage | None,
         typer.Option("--lang", help="Headers in Chinese, or attribute names; default: as messages."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file 覆盖 that exists.")] = False,
 ) -> None:
     """Make an empty table to fill in 导入模板, with every column described.
 
     Example: jiqun template organisations -o organisations.xlsx
     """
-    sys.stdout.write(f"{write_template(table, output, language.value if language else current_language())}\n")
+    chosen = language.value if language else current_language()
+    sys.stdout.write(f"{write_template(table, output, chosen, force=force)}\n")
 
 
 def _say(report: LoadReport, again: str) -> None:

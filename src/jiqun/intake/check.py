@@ -24,7 +24,7 @@ from jiqun.intake.columns import Column
 from jiqun.intake.read import Batch
 from jiqun.intake.values import Judged, at
 
-WARNINGS = frozenset({"JQ-DATA-018", "JQ-DATA-025"})
+WARNINGS = frozenset({"JQ-DATA-018", "JQ-DATA-025", "JQ-DATA-030"})
 """Findings that leave the value as it is."""
 
 PROBLEMS = {
@@ -39,6 +39,8 @@ PROBLEMS = {
 """A finding: spreadsheet row, header, the cell, code, severity (refused, emptied, warning, duplicate), what the
 message adds, and for a row that is not kept all of it as JSON."""
 
+_HOME = ("CN", "HK", "MO", "TW")
+_SUMS = r"(?i)^[\p{P}\s]*(?:[合小总共]\s*计|(?:grand\s+|sub[\s-]?)?totals?)[\p{P}\s]*$"
 _LONGEST_TEXT = 100_000
 _SHOWN = 1_000
 _CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u200b\u200e\u200f\u2060\ufeff]"
@@ -69,6 +71,13 @@ class Rules:
     def of(self, attribute: str) -> tuple[Column, ...]:
         """The columns that feed an attribute, in order of preference."""
         return tuple(column for column in self.columns if column.target == attribute)
+
+    def instead(self, attribute: Attribute) -> tuple[Column, ...]:
+        """The columns to look into where a required attribute is empty: others of the same, and names in English."""
+        if not attribute.required or attribute.type != "string":
+            return ()
+        others = tuple(column for column in self.columns if column.why == "taken" and column.detail == attribute.name)
+        return (*others, *self.of(f"{attribute.name}_en"))
 
     @property
     def extras(self) -> tuple[Column, ...]:
@@ -101,6 +110,9 @@ def check(batch: Batch, rules: Rules) -> Checked:
             columns[attribute.name] = _default(attribute, cells.height)
             continue
         text, origin, findings = _text(cells, sources, plain=batch.plain, attribute=attribute)
+        if text.null_count() and (instead := rules.instead(attribute)):
+            text, origin, findings = _with_others(cells, sources, instead, plain=batch.plain, attribute=attribute)
+            sources += instead
         judged = _judge(text, attribute, rules, factor=sources[0].factor)
         findings = pl.concat([findings, judged.findings])
         value = judged.values
@@ -114,15 +126,16 @@ def check(batch: Batch, rules: Rules) -> Checked:
         columns[attribute.name] = value.alias(attribute.name)
         if findings.height:
             found.append(_located(findings, cells, sources, origin, batch.numbers, required=attribute.required))
-    if "lon" in columns and rules.of("lon") and rules.of("lat"):
-        found.append(_coordinates(columns, cells, rules, batch.numbers))
+    sums, lines = _sums(columns, rules, batch.numbers)
+    refused |= sums
+    found += [lines, _coordinates(columns, cells, rules, batch.numbers), _foreign(columns, cells, rules, batch.numbers)]
     for column in rules.extras:
         text, origin, findings = _text(cells, (column,), plain=batch.plain, attribute=None)
         columns[column.target] = text.alias(column.target)
         if findings.height:
             found.append(_located(findings, cells, (column,), origin, batch.numbers, required=False))
     rows = pl.DataFrame(list(columns.values())).with_columns(batch.numbers.alias("source_row"))
-    problems = pl.concat([_unreadable(batch.refused), *found]) if found or batch.refused.height else no_problems()
+    problems = pl.concat([_unreadable(batch.refused), *found])
     if refused.any():
         kept = rows.filter(~refused)
         problems = _with_raw(problems, whole_rows(cells.filter(refused), rules, batch.numbers.filter(refused)))
@@ -165,6 +178,17 @@ def _text(
         findings = findings.filter(pl.col("source") == origin.gather(findings["at"]))
     assert text is not None  # noqa: S101  # callers give at least one source
     return text, origin, findings.drop("source")
+
+
+def _with_others(
+    cells: pl.DataFrame, own: tuple[Column, ...], others: tuple[Column, ...], *, plain: bool, attribute: Attribute
+) -> tuple[pl.Series, pl.Series | None, pl.DataFrame]:
+    """As `_text`, where a row whose `own` cells are empty may take it from `others`, and that is told."""
+    text, origin, findings = _text(cells, own + others, plain=plain, attribute=attribute)
+    assert origin is not None  # noqa: S101  # there are two sources at least
+    taken = at((origin >= len(own)) & text.is_not_null())
+    told = taken.select("at", pl.lit("JQ-DATA-030").alias("code"), pl.lit("").alias("detail"))
+    return text, origin, pl.concat([findings, told])
 
 
 def _marks(findings: pl.DataFrame, height: int) -> pl.Series:
@@ -243,6 +267,8 @@ def _one_of(text: pl.Series, known: tuple[str, ...]) -> Judged:
 
 def _coordinates(columns: dict[str, pl.Series], cells: pl.DataFrame, rules: Rules, numbers: pl.Series) -> pl.DataFrame:
     """Pairs that cannot be a place are emptied, so that the place may be found by name."""
+    if not (rules.of("lon") and rules.of("lat")):
+        return no_problems()
     lon, lat = columns["lon"], columns["lat"]
     outside = ((lon.abs() > 180) | (lat.abs() > 90)).fill_null(value=False)  # degrees
     swapped = outside & (lat.abs() <= 180) & (lon.abs() <= 90)
@@ -270,6 +296,60 @@ def _coordinates(columns: dict[str, pl.Series], cells: pl.DataFrame, rules: Rule
         "code",
         pl.lit("emptied").alias("severity"),
         pl.lit("").alias("detail"),
+        pl.lit(None, pl.String).alias("raw"),
+    )
+
+
+def _sums(columns: dict[str, pl.Series], rules: Rules, numbers: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
+    """Which rows are sums of others, by their name; one with a code of its own is a firm of that name."""
+    attribute = "organisation" if "organisation" in columns else "name"
+    none = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(numbers))
+    sources = rules.of(attribute)
+    if not sources or not rules.schema[attribute].required:
+        return none, no_problems()
+    sums = columns[attribute].str.contains(_SUMS).fill_null(value=False)
+    for name in ("uscc", "source_id"):
+        if name in columns:
+            sums &= columns[name].is_null()
+    return sums, _remarks(sums, sources[0], columns[attribute], numbers, code="JQ-DATA-031", severity="refused")
+
+
+def _foreign(columns: dict[str, pl.Series], cells: pl.DataFrame, rules: Rules, numbers: pl.Series) -> pl.DataFrame:
+    """Another country's code may happen to be one of GB/T 4754."""
+    sources = rules.of("industry_code")
+    if not (sources and rules.of("country")):
+        return no_problems()
+    country = columns["country"]
+    foreign = (columns["industry_code"].is_not_null() & ~country.is_in(_HOME)).fill_null(value=False)
+    value = cells.to_series(sources[0].position)
+    return _remarks(foreign, sources[0], value, numbers, code="JQ-DATA-032", severity="warning", detail=country)
+
+
+def _remarks(
+    which: pl.Series,
+    column: Column,
+    value: pl.Series,
+    numbers: pl.Series,
+    *,
+    code: str,
+    severity: str,
+    detail: pl.Series | None = None,
+) -> pl.DataFrame:
+    if not which.any():
+        return no_problems()
+    return pl.DataFrame(
+        {
+            "row": numbers.filter(which),
+            "column": pl.Series([column.header]).new_from_index(0, int(which.sum())),
+            "value": value.filter(which).str.slice(0, _SHOWN),
+        }
+    ).select(
+        "row",
+        "column",
+        "value",
+        pl.lit(code).alias("code"),
+        pl.lit(severity).alias("severity"),
+        (pl.lit("") if detail is None else pl.lit(detail.filter(which))).alias("detail"),
         pl.lit(None, pl.String).alias("raw"),
     )
 

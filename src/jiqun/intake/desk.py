@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ import polars as pl
 
 from jiqun.core.actor import Actor
 from jiqun.core.document import Text
-from jiqun.core.errors import InputError, UsageError
+from jiqun.core.errors import InputError, UsageError, WorkspaceError, current_language
 from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import Schema
 from jiqun.core.schema import schema as table_schema
@@ -74,12 +74,10 @@ def load(
         The date the rows speak of; today by the workspace's clock. Dates after it are refused.
     name
         What the source is called, in messages and in the table's history; default: the file's name.
-    name
-        What to call the source in the snapshot and in messages, if not by its file name.
     check_only
         Do all but write.
     quarantine
-        Also write the findings to this .xlsx or .csv.
+        Also write the findings to this .xlsx or .csv, even if no row can be used; an older file is replaced.
     on_problems
         Also hand each frame of findings to this function (columns as in `jiqun.intake.quarantine`).
 
@@ -91,8 +89,10 @@ def load(
     ------
     InputError
         JQ-FILE-…: the source cannot be read, or no row of it can be used (013; not with `check_only`).
+    WorkspaceError
+        JQ-STORE-016: the current snapshot, whose ids are to be kept, is damaged.
     UsageError
-        An unknown table, attribute, coordinate system or date.
+        An unknown table, attribute, coordinate system or date; JQ-FILE-030: `quarantine` is the source itself.
     PermissionDeniedError
         The actor is neither operator nor analyst.
     """
@@ -100,9 +100,9 @@ def load(
     schema = table_schema(table)
     pairs = tuple(mapping.items()) if isinstance(mapping, Mapping) else tuple(mapping)
     day = parsed_date(as_of) if as_of is not None else workspace.clock().date()
+    if quarantine is not None:
+        _spare(source, quarantine)
     reading = _opened(source, schema, pairs, sheet=sheet, encoding=encoding)
-    if name is not None:
-        reading = replace(reading, name=name)
     reading = replace(reading, name=name or reading.name)
     columns = recognise(reading.headers, schema, pairs)
     gazetteer = Gazetteer.load(workspace.cache)
@@ -119,9 +119,10 @@ def load(
             sinks.append(writer.quarantine)
         if quarantine is not None:
             stack.enter_context(export)
-        register = Register(schema)
+        loads = workspace.history(table)
+        register = Register(schema, next_id=max((load.summary.get("next_id", 1) for load in loads), default=1))
         before = _remember(workspace, table, register)
-        number = len(workspace.history(table)) + 1
+        number = len(loads) + 1
         tally = run(
             reading,
             rules,
@@ -132,10 +133,14 @@ def load(
             crs=crs,
             progress=progress,
         )
+        if not tally.read:
+            raise InputError("JQ-FILE-003", file=reading.name, headers=", ".join(reading.headers))
         report = _report(reading, rules, crs, tally, register, before)
         if writer is not None:
+            if quarantine is not None and not report.kept:
+                export.finish()  # what is wrong is wanted most where nothing is right
             _refuse_nothing(report)
-            writer.summary = _kept_summary(report)
+            writer.summary = _kept_summary(report) | {"next_id": register.next_id}
     if writer is None or writer.snapshot is None:
         return report
     return replace(report, snapshot=writer.snapshot.id, load=writer.snapshot.load)
@@ -155,6 +160,14 @@ def _opened(
     if kind == "parquet":
         return open_parquet(path)
     return open_delimited(path, schema, pairs, encoding=encoding)
+
+
+def _spare(source: Any, quarantine: Path) -> None:
+    """Findings must not be written over what is being read."""
+    if isinstance(source, str | Path):
+        with suppress(OSError):  # one of them is not there
+            if Path(source).samefile(quarantine):
+                raise UsageError("JQ-FILE-030", file=quarantine)
 
 
 def _nowhere(_: pl.DataFrame) -> None:
@@ -177,13 +190,16 @@ def _remember(workspace: Workspace, table: str, register: Register) -> int | Non
     if current is None:
         return None
     scan = workspace.scan(table, current.id)
-    known = scan.collect_schema()
-    if "id" in known:
-        schema = table_schema(table)
-        missing = [pl.lit(None, TYPES[schema[name].type]).alias(name) for name in register.columns if name not in known]
-        keys = scan.with_columns(missing).select("id", *register.columns)
-        for rows in keys.collect_batches(chunk_size=250_000, maintain_order=True):
-            register.remember(rows)
+    try:
+        known = scan.collect_schema()
+        if "id" in known:
+            schema = table_schema(table)
+            absent = [name for name in register.columns if name not in known]
+            keys = scan.with_columns(pl.lit(None, TYPES[schema[name].type]).alias(name) for name in absent)
+            for rows in keys.select("id", *register.columns).collect_batches(chunk_size=250_000, maintain_order=True):
+                register.remember(rows)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise WorkspaceError("JQ-STORE-016", path=current.path) from error
     return current.rows
 
 
@@ -254,8 +270,8 @@ def _refuse_nothing(report: LoadReport) -> None:
     """A load that keeps no row must not replace what is there."""
     if report.kept:
         return
-    first = report.problems[0].message if report.problems else Text("无", "none")
-    raise InputError("JQ-FILE-013", file=report.file, count=report.read, first=f"{first.zh} {first.en}")
+    first = report.problems[0].message.get(current_language())
+    raise InputError("JQ-FILE-013", file=report.file, count=report.read, first=first)
 
 
 def _kept_summary(report: LoadReport) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class _Table:
 class Register:
     """The keys seen so far: those of the previous snapshot with their ids, then those of this load.
 
+    `next_id` is the first number that no row has had yet, in whatever snapshot: numbers never serve twice.
+
     Examples
     --------
     >>> from jiqun.core.schema import schema
@@ -88,7 +90,7 @@ class Register:
     (['l0000001', 'l0000001', 'l0000002'], [None, 2, None])
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, next_id: int = 1) -> None:
         self.prefix = schema.name[0]
         self.alternatives = key_alternatives(schema)
         self.new = 0
@@ -96,7 +98,7 @@ class Register:
         self._number = np.zeros(0, dtype=np.int64)
         self._row = np.zeros(0, dtype=np.int64)
         self._taken = np.zeros(0, dtype=np.bool_)
-        self._counter = 0
+        self._counter = next_id - 1
         self._before = 0
         self._levels_before: set[int] = set()
 
@@ -111,9 +113,9 @@ class Register:
         return int((~self._taken[: self._before]).sum())
 
     @property
-    def before(self) -> int:
-        """How many the previous snapshot has."""
-        return self._before
+    def next_id(self) -> int:
+        """The number that the next new row gets."""
+        return self._counter + 1
 
     def remember(self, rows: pl.DataFrame) -> None:
         """Enter rows of the previous snapshot: `id` and the key attributes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +16,6 @@ from jiqun.intake.identity import Identified, Register, key_alternatives, shown_
 from jiqun.intake.place import place
 from jiqun.intake.quarantine import Sink
 from jiqun.intake.read import Batch, Reading
-
-Placer = Callable[[pl.DataFrame], pl.DataFrame]
 
 PRECISIONS = ((1.0, "1"), (10.0, "10"), (30.0, "30"), (float("inf"), "coarse"))
 """Classes in which precision is told: within so many km."""

@@ -8,12 +8,14 @@ it is) or duplicate (an earlier row, named in `detail`, is kept instead).
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from string import Formatter
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import xlsxwriter
@@ -76,6 +78,8 @@ def _phrase(template: str, fields: dict[str, pl.Expr]) -> pl.Expr:
 class Export:
     """Writes findings to an .xlsx or .csv as they come 导出. Cells are text: nothing in them can run.
 
+    They go to a file beside it, which takes its name in `finish`: until then a file of that name stays as it is.
+
     Raises
     ------
     UsageError
@@ -89,13 +93,20 @@ class Export:
             raise UsageError("JQ-FILE-017", file=path, known=" / ".join(SUFFIXES))
         self.path = path
         self._written = 0
-        self._write: Sink = self._to_csv if path.suffix.lower() == ".csv" else self._to_excel
+        self._finished = False
+        self._csv = path.suffix.lower() == ".csv"
+        self._write: Sink = self._to_csv if self._csv else self._to_excel
+        # a link stays a link: what it leads to is replaced
+        self._target = Path(os.path.realpath(path))
+        self._aside = self._target.with_name(f".{uuid4().hex[:12]}{path.suffix}")
         try:
-            if path.suffix.lower() == ".csv":
-                self._file = path.open("w", encoding="utf-8-sig", newline="")
-            else:
-                path.touch()
-                self._book = xlsxwriter.Workbook(path, {"constant_memory": True, "strings_to_formulas": False})
+            if self._target.exists():
+                with self._target.open("ab"):
+                    pass  # a folder, or a file that may not be written
+            self._file = self._aside.open("x", encoding="utf-8-sig", newline="")
+            if not self._csv:
+                self._file.close()
+                self._book = xlsxwriter.Workbook(self._aside, {"constant_memory": True, "strings_to_formulas": False})
         except OSError as error:
             raise self._failed(error) from error
 
@@ -105,19 +116,36 @@ class Export:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            self.finish()
+        elif not self._finished:
+            with suppress(OSError, xlsxwriter.exceptions.FileCreateError):
+                self._close()
+            self._drop()
+
+    def finish(self) -> None:
+        """Put the complete file in place; once is enough."""
+        if self._finished:
+            return
         try:
-            if self.path.suffix.lower() == ".csv":
-                self._file.close()
-            else:
-                if not self._written:
-                    self._book.add_worksheet("1")
-                self._book.close()
+            self._close()
+            os.replace(self._aside, self._target)  # noqa: PTH105
         except (OSError, xlsxwriter.exceptions.FileCreateError) as failure:
+            self._drop()
             raise self._failed(failure) from failure
-        finally:
-            if kind is not None:
-                with suppress(OSError):
-                    self.path.unlink()
+        self._finished = True
+
+    def _close(self) -> None:
+        if self._csv:
+            self._file.close()
+            return
+        if not self._written:
+            self._book.add_worksheet("1")
+        self._book.close()
+
+    def _drop(self) -> None:
+        with suppress(OSError):
+            self._aside.unlink()
 
     def write(self, problems: pl.DataFrame) -> None:
         """Append findings."""

@@ -25,16 +25,17 @@ _TITLES = {
 }
 
 
-def write_template(table: str, path: Path, language: Language = "zh") -> Path:
+def write_template(table: str, path: Path, language: Language = "zh", *, force: bool = False) -> Path:
     """Write an empty table to fill in 写模板, as .xlsx or .csv; its headers are Chinese, or attribute names for `en`.
 
     The workbook has a second sheet that describes every column, lists to choose from where the schema has them, and
-    text format for codes, so that no leading zero or eighteenth digit is lost.
+    text format for codes, so that no leading zero or eighteenth digit is lost. A file that exists is replaced only
+    with `force`.
 
     Raises
     ------
     UsageError
-        JQ-USE-001: no such table; JQ-FILE-017: neither .xlsx nor .csv.
+        JQ-USE-001: no such table; JQ-FILE-017: neither .xlsx nor .csv; JQ-FILE-031: the file exists.
     InputError
         JQ-FILE-022: the file cannot be written.
 
@@ -47,6 +48,8 @@ def write_template(table: str, path: Path, language: Language = "zh") -> Path:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError("JQ-FILE-017", file=path, known=" / ".join(SUFFIXES))
+    if path.exists() and not force:
+        raise UsageError("JQ-FILE-031", file=path)
     try:
         if suffix == ".csv":
             with path.open("w", encoding="utf-8-sig", newline="") as file:
