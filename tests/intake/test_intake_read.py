@@ -6,14 +6,19 @@ import codecs
 import csv
 import io
 import struct
+import subprocess
+import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from hypothesis import given
@@ -241,7 +246,98 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path):
             source_kind(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-16"])
+def test_marks_of_utf_32_are_not_taken_for_utf_16(tmp_path, encoding):
+    for order, mark in (("le", "LE"), ("be", "BE")):
+        path = tmp_path / f"{order}.csv"
+        bom = getattr(codecs, f"BOM_{encoding.upper().replace('-', '')}_{mark}")
+        path.write_bytes(bom + f"{HEADER}\n甲,深圳,\n".encode(f"{encoding}-{order}"))
+        assert source_kind(path) == "csv"
+        assert detect_encoding(path).name == encoding
+        assert rows_of(open_delimited(path, FIRMS)) == [(2, "甲", "深圳", None)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-7"])
+def test_a_stated_encoding_without_its_mark_is_told(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"+2AA-,b\n" if encoding == "utf-7" else f"{HEADER}\n甲,,\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match="JQ-FILE-005"):
+        open_delimited(path, FIRMS, encoding=encoding)
+
+
 # Excel
+
+
+def repacked(path: Path, member: str, change: Callable[[str], str]) -> Path:
+    """The same workbook with one of its parts changed."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, change(content.decode()) if name == member else content)
+    return path
+
+
+@pytest.mark.parametrize("unknown", ["<v></v>", "<v/>", "", ' <v xml:space="preserve"> </v> '])
+def test_formulas_without_a_value_are_found_where_they_stand(tmp_path, unknown):
+    path = workbook(
+        tmp_path / "t.xlsx",
+        {
+            "企业": [
+                ["企业名称", "从业人数", "城市"],
+                ['=A9&"<x>"', 1, "深圳"],
+                ["乙", "=B2*2", "深圳"],
+                ["丙", 3, "=C2"],
+                ["=A4"],
+            ]
+        },
+    )
+    # what the writer gives as value is 0; C4 keeps its value, and so is no finding
+    known = '<c r="C4"><f>C2</f><v>0</v></c>'
+    repacked(
+        path,
+        "xl/worksheets/sheet1.xml",
+        lambda text: (
+            text.replace("<v>0</v></c></row>", "@")
+            .replace("</f><v>0</v>", f"</f>{unknown}")
+            .replace("@", "<v>0</v></c></row>")
+        ),
+    )
+    with zipfile.ZipFile(path) as archive:
+        assert known in archive.read("xl/worksheets/sheet1.xml").decode()
+    reading = open_excel(path, FIRMS)
+    rows = rows_of(reading)
+    assert rows[:3] == [(2, '=A9&"<x>"', "1", "深圳"), (3, "乙", "=B2*2", "深圳"), (4, "丙", "3", "0")]
+
+
+def test_rows_that_are_all_formulas_are_not_lost_and_empty_texts_are_values(tmp_path):
+    path = workbook(tmp_path / "t.xlsx", {"企业": [["企业名称", "城市"], ["甲", "深圳"], ["=A2", ""]]})
+    repacked(path, "xl/worksheets/sheet1.xml", lambda text: text.replace("</f><v>0</v>", "</f>"))
+    assert rows_of(open_excel(path, FIRMS)) == [(2, "甲", "深圳"), (3, "=A2", None)]
+    repacked(
+        path, "xl/worksheets/sheet1.xml", lambda t: t.replace('"A3"', '"A3" t="str"').replace("</f>", "</f><v></v>")
+    )
+    assert rows_of(open_excel(path, FIRMS)) == [(2, "甲", "深圳")]
+
+
+@pytest.mark.parametrize("tag", ['<c r="A1" ', "<c " + "r=" * 50, "<mergeCell ref=", "<c r='A1'><f>", "<c x"])
+def test_a_small_workbook_cannot_keep_the_survey_busy(tmp_path, tag):
+    path = workbook(tmp_path / "t.xlsx", {"企业": [["企业名称"], ["甲"]]})
+    repacked(path, "xl/worksheets/sheet1.xml", lambda text: text.replace("<sheetData>", f"<sheetData>{tag * 200_000}"))
+    code = "import sys; from pathlib import Path; from jiqun.intake.excel import _extents; _extents(Path(sys.argv[1]))"
+    # two orders above what it takes, two below what it took
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
+
+
+def test_a_workbook_that_unpacks_to_far_more_is_refused(tmp_path):
+    path = workbook(tmp_path / "t.xlsx", {"企业": [["企业名称"], ["甲"]]})
+    repacked(path, "xl/sharedStrings.xml", lambda text: text + " " * (60 << 20))
+    with pytest.raises(InputError, match="JQ-FILE-024"):
+        open_excel(path, FIRMS)
+    small = workbook(tmp_path / "u.xlsx", {"企业": [["企业名称"], ["甲"]]})
+    repacked(small, "xl/workbook.xml", lambda text: text + " " * (9 << 20))
+    with pytest.raises(InputError, match="JQ-FILE-024"):
+        open_excel(small, FIRMS)
 
 
 def workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
@@ -428,3 +524,34 @@ def test_any_dataframe_gives_the_same_rows(convert):
 def test_what_is_no_dataframe_is_wrong_use():
     with pytest.raises(UsageError, match="JQ-FILE-021"):
         open_frame({"a": 1})
+
+
+def test_durations_and_wide_decimals_are_text(tmp_path):
+    frame = pa.table(
+        {
+            "企业名称": ["甲", "乙"],
+            "城市": pa.array([timedelta(days=1, seconds=3), None]),
+            "地址": pa.array([Decimal("1.50"), None], pa.decimal256(50, 2)),
+        }
+    )
+    pq.write_table(frame, tmp_path / "t.parquet")
+    for reading in (open_frame(frame), open_parquet(tmp_path / "t.parquet")):
+        assert rows_of(reading) == [(1, "甲", "P1DT3S", "1.50"), (2, "乙", None, None)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pd.DataFrame([["甲", "乙"]], columns=["企业名称", "企业名称"]),
+        pd.DataFrame({"企业名称": ["甲", 1, b"x"]}),
+        pa.table({"企业名称": pa.array([[Decimal("1.5")]], pa.list_(pa.decimal256(50, 2)))}),
+        pa.table({"企业名称": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))}),
+        pa.table({"企业名称": pa.array([(1, 2, 3)], pa.month_day_nano_interval())}),
+        pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64)),
+        pl.LazyFrame({"a": ["x"]}).select("b"),
+    ],
+    ids=["two names alike", "mixed", "nested decimal256", "map", "interval", "failing", "no column"],
+)
+def test_frames_that_cannot_be_text_are_told(source):
+    with pytest.raises(InputError, match="JQ-FILE-025"):
+        rows_of(open_frame(source))

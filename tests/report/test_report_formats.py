@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jiqun.core.document import Text
-from jiqun.report import spoken
 from jiqun.core.text import visible
+from jiqun.report import spoken
 from jiqun.report.formats import cell, probability, ratio_number
 
 

@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import gc
 import os
 import resource
 import threading
@@ -455,3 +456,29 @@ def test_a_folder_that_may_not_be_written_is_said(workspace, monkeypatch):
         load(workspace)
     assert code_of(caught) == "JQ-STORE-010"
     assert str(Path(".lock")) in str(caught.value)
+
+
+def test_the_lock_is_no_way_to_another_file(workspace, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (workspace.path / ".lock").unlink(missing_ok=True)
+    (workspace.path / ".lock").symlink_to(precious)
+    with pytest.raises(WorkspaceError) as error, workspace.writing():
+        pass
+    assert code_of(error) == "JQ-STORE-010"
+    assert precious.read_text() == "kept"
+
+
+def test_where_nothing_may_be_written_the_cache_is_elsewhere_and_goes_with_the_workspace(workspace, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    reader = Workspace.open(workspace.path)
+    cache = reader.cache
+    assert cache == reader.cache
+    assert not cache.is_relative_to(workspace.path)
+    (cache / "file").write_text("x")
+    del reader
+    gc.collect()
+    assert not cache.exists()

@@ -29,7 +29,10 @@ def test_every_item_stands_under_the_item_its_code_names():
         assert each.full_code[1:] == each.code
 
 
-@pytest.mark.parametrize("written", ["6513", "I6513", "GB/T 4754-2017:6513", "GB/T 4754-2017:I6513"])
+@pytest.mark.parametrize(
+    "written",
+    ["6513", "I6513", "GB/T 4754-2017:6513", "GB/T 4754-2017:I6513", "GB/T4754-2017:6513", "６５１３", "Ｉ６５１３"],
+)
 def test_spellings_of_one_code_are_one_code(written):
     assert taxonomy.canonical(written) == "6513"
     assert taxonomy.is_known(written)
@@ -37,7 +40,7 @@ def test_spellings_of_one_code_are_one_code(written):
 
 @pytest.mark.parametrize(
     "written",
-    ["", "6", "I", "A6513", "i6513", "6513 ", "65130", "６５１３", "ISIC4:6513", "digital-2021:0301", "6513\n"],
+    ["", "6", "I", "A6513", "i6513", "6513 ", "65130", "6５13", "ISIC4:6513", "digital-2021:0301", "6513\n"],
 )
 def test_what_is_not_a_code_is_not_known(written):
     assert not taxonomy.is_known(written)
@@ -75,7 +78,12 @@ def test_spellings_over_the_bridges(scheme, written, code):
         ("65O3", "6513"),  # 6503 does not exist; of 65?3 only one class does
         ("391l", "3911"),
         ("Z330", "2330"),
-        ("６５１３", "6513"),
+        ("6５13", "6513"),
+        ("６５１３", None),  # known as it is
+        ("ZZZZ", None),
+        ("SOIO", None),
+        ("65ZZ", None),
+        ("GB/T4754-2017: 65I3", "6513"),
         (" 65 13", "6513"),
         ("6513.0", "6513"),
         ("65.13", "6513"),

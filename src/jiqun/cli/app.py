@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
+from typing import Annotated, NoReturn
 
 import typer
+from polars.exceptions import PanicException
 
+from jiqun import __version__
 from jiqun.cli import atlas, demo, intake, store, taxonomy
-from jiqun.core.errors import JiqunError
+from jiqun.core.errors import InputError, JiqunError
+
+_LONGEST_REASON = 300
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 app = typer.Typer(
     name="jiqun",
@@ -21,15 +29,54 @@ for room in (store, intake, taxonomy, atlas, demo):
     room.register(app)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"jiqun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version 版本 and stop.")
+    ] = False,
+) -> None:
+    # the options of the program itself
+    del version
+
+
 def main() -> None:
     """Entry point of the `jiqun` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show Chinese shows its code
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except JiqunError as error:
-        sys.stderr.write(f"{error.render()}\n")
-        sys.exit(error.exit_code)
+        _refuse(error)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         sys.exit(0)
+    except (Exception, PanicException) as error:
+        if os.environ.get("JIQUN_DEBUG"):
+            raise
+        if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+            _abandon_stdout()
+            _refuse(InputError("JQ-USE-005", file="stdout", reason=error.strerror))
+        reason = str(error).partition("\n")[0][:_LONGEST_REASON]
+        _refuse(InputError("JQ-USE-006", type=type(error).__name__, reason=reason))
+
+
+def _refuse(error: JiqunError) -> NoReturn:
+    sys.stderr.write(f"{error.render()}\n")
+    sys.exit(error.exit_code)
+
+
+def _abandon_stdout() -> None:
+    """What is still unwritten goes nowhere, or it would be tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

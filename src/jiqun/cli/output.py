@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,13 @@ from rich.text import Text
 
 from jiqun.core.progress import Progress
 from jiqun.core.sheets import neutralise
+from jiqun.core.text import visible
 
 WIDE = 160
 """Width of tables where nobody says how wide the page is."""
+
+_UNSEEN = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON need not escape and a terminal may obey."""
 
 
 class Format(StrEnum):
@@ -33,15 +38,18 @@ class Format(StrEnum):
 def write(rows: pl.DataFrame, form: Format, *, title: str | None = None) -> None:
     """Write rows to stdout: a table for people, CSV for sheets (formulas neutralised), JSON for programs."""
     if form is Format.csv:
-        sys.stdout.write(neutralise(rows).write_csv())
+        text = neutralise(rows).write_csv()
+        sys.stdout.write("\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text)
     elif form is Format.json:
-        json.dump(rows.to_dicts(), sys.stdout, ensure_ascii=False, indent=1, default=str)
-        sys.stdout.write("\n")
+        text = json.dumps(rows.to_dicts(), ensure_ascii=False, indent=1, default=str)
+        sys.stdout.write(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
     else:
-        table = Table(title=title, title_justify="left")
+        table = Table(title=Text(visible(title)) if title else None, title_justify="left")
         for name, dtype in rows.schema.items():
             numeric = dtype.is_numeric()
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+            table.add_column(
+                Text(visible(name)), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
+            )
         for row in rows.iter_rows():
             table.add_row(*(Text(_cell(value)) for value in row))
         terminal = Console()
@@ -51,12 +59,12 @@ def write(rows: pl.DataFrame, form: Format, *, title: str | None = None) -> None
 def _cell(value: object) -> str:
     if value is None:
         return "—"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.4g}" if isinstance(value, float) else visible(str(value))
 
 
 def note(text: str) -> None:
     """Say something to the person, on stderr, where it does not mix with data."""
-    Console(stderr=True, soft_wrap=True).print(Text(text))
+    Console(stderr=True, soft_wrap=True).print(Text("\n".join(map(visible, text.split("\n")))))
 
 
 @contextmanager

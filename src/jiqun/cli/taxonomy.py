@@ -71,9 +71,9 @@ def classify(
         rows = _rows(found)
         write(rows if format is Format.json else _flat(rows, short=format is Format.table), format)
     for refusal in list(refused.values())[:_SHOWN]:
-        typer.echo(refusal.render(), err=True)
+        sys.stderr.write(f"{refusal.render()}\n")
     if len(refused) > _SHOWN:
-        typer.echo(InputError("JQ-TAXONOMY-009", count=len(refused) - _SHOWN).render(), err=True)
+        sys.stderr.write(f"{InputError('JQ-TAXONOMY-009', count=len(refused) - _SHOWN).render()}\n")
     if refused:
         raise typer.Exit(1)
 

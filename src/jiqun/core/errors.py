@@ -15,6 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from jiqun.core.text import visible
+
 Language = Literal["zh", "en"]
 
 
@@ -29,7 +31,10 @@ class Message:
     hint_en: str
 
     def render(self, language: Language, **fields: Any) -> str:
-        """The message, and below it, indented, what to do."""
+        """The message, and below it, indented, what to do. What a field holds stays visible and on its line."""
+        fields = {
+            name: value if isinstance(value, int | float) else visible(str(value)) for name, value in fields.items()
+        }
         text, hint = (self.zh, self.hint_zh) if language == "zh" else (self.en, self.hint_en)
         lines = [f"{self.code} {text.format(**fields)}"]
         if hint:

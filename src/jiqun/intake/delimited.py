@@ -35,6 +35,15 @@ _LONGEST = 1 << 20
 _RAW = 100_000
 """So many characters of a refused record are kept."""
 _HEAD_RECORDS = 60
+_NOT_TEXT = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Codecs that Python counts among encodings although no file is written in them."""
+_MARKS = (  # a mark of UTF-32 begins with one of UTF-16
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _DAMAGED = 4
 """Characters that fit UTF-8 for each that does not: fewer, and the text is in another encoding."""
 
@@ -58,9 +67,9 @@ def detect_encoding(path: Path) -> Encoding:
     """
     with path.open("rb") as file:
         head = file.read(4)
-    for mark, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, name in _MARKS:
         if head.startswith(mark):
-            # the UTF-16 decoder reads the mark itself
+            # the decoders of UTF-16 and UTF-32 read the mark themselves
             found = Encoding(name, len(mark) if name == "utf-8" else 0)
             failed = _first_failure(path, found)
             if failed is not None:
@@ -80,9 +89,14 @@ def detect_encoding(path: Path) -> Encoding:
 def stated_encoding(path: Path, name: str) -> Encoding:
     """The encoding that the user states, once every byte fits it."""
     try:
-        encoding = Encoding(codecs.lookup(name).name)
-    except LookupError:
-        raise UsageError("JQ-USE-001", what="encoding", value=name, known="utf-8, gb18030, big5, utf-16 …") from None
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):
+        found = None
+    # the codecs that turn bytes into bytes, such as zlib, are told apart by this attribute only
+    text = found is not None and getattr(found, "_is_text_encoding", True) and found.incrementaldecoder is not None
+    if found is None or not text or found.name in _NOT_TEXT:
+        raise UsageError("JQ-USE-001", what="encoding", value=name, known="utf-8, gb18030, big5, utf-16 …")
+    encoding = Encoding(found.name)
     failed = _first_failure(path, encoding)
     if failed is not None:
         raise InputError("JQ-FILE-005", file=path.name, encoding=name, offset=failed)
@@ -98,9 +112,13 @@ def _first_failure(path: Path, encoding: Encoding) -> int | None:
             piece = file.read(_PIECE)
             pending = len(decoder.getstate()[0])
             try:
-                decoder.decode(piece, final=not piece)
+                text = decoder.decode(piece, final=not piece)
+                if encoding.name != "utf-8":
+                    text.encode()  # some decoders let lone surrogates pass
             except UnicodeDecodeError as error:
                 return at - pending + error.start
+            except UnicodeError:  # no mark where there must be one, or a surrogate
+                return at - pending
             if not piece:
                 return None
             at += len(piece)

@@ -10,8 +10,9 @@ import logging
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError, iterparse
@@ -24,7 +25,7 @@ from jiqun.core.errors import InputError
 from jiqun.core.schema import Schema
 from jiqun.intake.columns import HeaderRows, find_header, recognise
 from jiqun.intake.delimited import header_notes
-from jiqun.intake.read import Batch, Reading, batches_of, first_bytes, iter_slices, unique_headers
+from jiqun.intake.read import Batch, Reading, as_text, batches_of, first_bytes, iter_slices, unique_headers
 
 # what they log about columns without values would reach the terminal
 for _name in ("fastexcel", "calamine"):
@@ -33,13 +34,36 @@ for _name in ("fastexcel", "calamine"):
 _PREVIEW = 40
 _LARGEST_AREA = 50_000_000
 """Cells in the rectangle that holds everything; more would take gigabytes."""
-_LARGEST_XML = 4 << 30
+_MEGABYTE = 1 << 20
+_LARGEST_XML = 1024 * _MEGABYTE
+_FREE_XML = 50 * _MEGABYTE
+_MOST_TIMES = 200
+"""A workbook may unpack to so many bytes; beyond `_FREE_XML`, to so many times its size."""
+_LARGEST_INDEX = 8 * _MEGABYTE
+"""The parts that only list the sheets are never so large."""
 _PIECE = 1 << 22
-_OVERLAP = 512
+_OVERLAP = 1 << 16
+"""Longer than any cell with its formula."""
+_MOST_FORMULAS = 100_000
+"""The text of so many formulas is kept; of those beyond, only where they stand."""
+_LONGEST_FORMULA = 200
+_RELATIONS = "xl/_rels/workbook.xml.rels"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
-_FILLED = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"(?:[^>]*[^/>])?>')
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
+# Each takes time linear in the text: what may repeat never matches where it ends, or is not tried again.
+_PLACE = rb"""(?>[^<>]*?(?<=\s)r\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["'])"""
+_FILLED = re.compile(rb"<(?:\w+:)?c\s" + _PLACE + rb"(?>[^<>]*)(?<!/)>")
+_MERGED = re.compile(
+    rb"""<(?:\w+:)?mergeCell\s(?>[^<>]*?(?<=\s)ref\s*=\s*["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["'])"""
+)
+_UNCOMPUTED = re.compile(
+    rb"<(?:\w+:)?c\s((?>[^<>]*))(?<!/)>\s*"
+    rb"<(?:\w+:)?f\b(?:(?>[^<>]*)(?<=/)>|(?>[^<>]*)>([^<]*)</(?:\w+:)?f>)\s*"
+    rb"(<(?:\w+:)?v\b(?:(?>[^<>]*)(?<=/)>|(?>[^<>]*)>\s*</(?:\w+:)?v>)\s*)?"
+    rb"</(?:\w+:)?c>"
+)
+_AT = re.compile(rb"""(?<![^\s])r\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["']""")
+_AS_TEXT = re.compile(rb"""(?<![^\s])t\s*=\s*["']str["']""")
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -56,13 +80,15 @@ _DAMAGE = (
 class Extent:
     """How far a sheet reaches: last row and columns, from 1, and merged areas as (top, bottom, left, right), from 0.
 
-    `left` is the column at which the reader's grid begins, from 0.
+    `left` is the column at which the reader's grid begins, from 0. `formulas` are those that were never worked out,
+    by column and row, from 0.
     """
 
     rows: int
     columns: int
     left: int
     merged: tuple[tuple[int, int, int, int], ...]
+    formulas: Mapping[int, Mapping[int, str]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,7 @@ def open_excel(
     ------
     InputError
         JQ-FILE-003: a header and nothing else; 006: no such sheet; 007: damaged or no workbook; 008: protected by a
-        password; 009: too large an area; 020: a format other than xlsx, xlsm, xls.
+        password; 009: too large an area; 020: a format other than xlsx, xlsm, xls; 024: too large once unpacked.
     """
     extents = _extents(path)
     reader = _reader(path)
@@ -103,7 +129,7 @@ def open_excel(
     if best.height <= first:
         recognise(unique_headers(header.cells), schema, mapping)  # a wrong header is the greater news
         raise InputError("JQ-FILE-003", file=path.name, headers=", ".join(filter(None, header.cells)))
-    frame = _load(reader, path, best.name, skip=first)
+    frame = _with_formulas(_load(reader, path, best.name, skip=first), extents.get(best.name), first)
     headers = _trimmed(unique_headers(_padded(header.cells, frame.width)), header.cells, frame)
     frame = frame.select(pl.nth(k) for k in headers)
     names = tuple(headers.values())
@@ -176,6 +202,24 @@ def _trimmed(headers: Sequence[str], cells: Sequence[str], frame: pl.DataFrame) 
     }
 
 
+def _with_formulas(frame: pl.DataFrame, extent: Extent | None, first: int) -> pl.DataFrame:
+    """Put formulas that have no value where the value would be: they are then found like any formula, not lost."""
+    if extent is None:
+        return frame
+    for position, by_row in extent.formulas.items():
+        k = position - extent.left
+        cells = {row - first: text for row, text in by_row.items() if row >= first}
+        if not cells or not 0 <= k < frame.width:
+            continue
+        if max(cells) >= frame.height:  # the reader leaves out rows that hold no value
+            frame = pl.concat([frame, frame.clear(max(cells) + 1 - frame.height)])
+        name = frame.columns[k]
+        column = as_text(frame.select(name)).to_series().alias(name)
+        empty = [row for row in cells if not (column[row] or "").strip()]
+        frame = frame.with_columns(column.scatter(empty, [cells[row] for row in empty]))
+    return frame
+
+
 def _unmerged(frame: pl.DataFrame, extent: Extent | None, first: int, kept: Sequence[int]) -> tuple[pl.DataFrame, int]:
     """Give every row of an area merged downwards the area's value, which the file holds in its first cell only."""
     if extent is None:
@@ -206,8 +250,9 @@ def _extents(path: Path) -> dict[str, Extent]:
             names = set(archive.namelist())
             if "xl/workbook.xml" not in names:
                 raise InputError("JQ-FILE-020", file=path.name)
-            if sum(info.file_size for info in archive.infolist()) > _LARGEST_XML:
-                raise InputError("JQ-FILE-009", file=path.name, sheet="*", rows="?", columns="?")
+            _refuse_size(path, sum(info.file_size for info in archive.infolist()), _LARGEST_XML)
+            for index in names & {"xl/workbook.xml", _RELATIONS}:
+                _refuse_size(path, archive.getinfo(index).file_size, _LARGEST_INDEX)
             parts = {sheet: part for sheet, part in _parts(archive) if part in names}
             found = {sheet: _survey(archive, part) for sheet, part in parts.items()}
             for part in sorted(names - set(parts.values())):
@@ -219,6 +264,20 @@ def _extents(path: Path) -> dict[str, Extent]:
         raise InputError("JQ-FILE-007", file=path.name, reason=str(error)[:200] or type(error).__name__) from error
 
 
+def _refuse_size(path: Path, size: int, limit: int) -> None:
+    times = size // max(path.stat().st_size, 1)
+    if size > limit or (size > _FREE_XML and times > _MOST_TIMES):
+        raise InputError(
+            "JQ-FILE-024",
+            file=path.name,
+            size=-(-size // _MEGABYTE),
+            ratio=times,
+            limit=limit // _MEGABYTE,
+            free=_FREE_XML // _MEGABYTE,
+            most=_MOST_TIMES,
+        )
+
+
 def _refuse_area(path: Path, sheet: str, extent: Extent) -> None:
     if extent.rows * extent.columns > _LARGEST_AREA:
         raise InputError("JQ-FILE-009", file=path.name, sheet=sheet, rows=extent.rows, columns=extent.columns)
@@ -226,10 +285,7 @@ def _refuse_area(path: Path, sheet: str, extent: Extent) -> None:
 
 def _parts(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
     """Sheet names and the archive members that hold them."""
-    targets = {
-        item.get("Id", ""): item.get("Target", "")
-        for item in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
-    }
+    targets = {item.get("Id", ""): item.get("Target", "") for item in _elements(archive, _RELATIONS, "Relationship")}
     for item in _elements(archive, "xl/workbook.xml", "sheet"):
         target = targets.get(next((value for name, value in item.items() if name.endswith("}id")), ""), "")
         yield item.get("name", ""), target.lstrip("/") if target.startswith("/") else f"xl/{target}"
@@ -242,12 +298,15 @@ def _elements(archive: zipfile.ZipFile, member: str, tag: str) -> Iterator[Eleme
         for _, element in iterparse(file):  # noqa: S314  # expat bounds entity expansion
             if element.tag.rpartition("}")[2] == tag:
                 yield element
+            element.clear()
 
 
 def _survey(archive: zipfile.ZipFile, member: str) -> Extent:
     rows = 0
     seen_columns: set[bytes] = set()
     merged: set[tuple[int, int, int, int]] = set()
+    formulas: dict[int, dict[int, str]] = {}
+    kept = 0
     with archive.open(member) as file:
         rest = b""
         while piece := file.read(_PIECE):
@@ -259,9 +318,21 @@ def _survey(archive: zipfile.ZipFile, member: str) -> Extent:
                 rows = max(rows, *map(int, set(numbers)))
             for left, top, right, bottom in _MERGED.findall(text):
                 merged.add((int(top) - 1, int(bottom) - 1, _column(left) - 1, _column(right) - 1))
+            for attributes, formula, value in _UNCOMPUTED.findall(text):
+                place = _AT.search(attributes)
+                if place is None or (value and _AS_TEXT.search(attributes)):  # an empty text is a value
+                    continue
+                by_row = formulas.setdefault(_column(place[1]) - 1, {})
+                by_row.setdefault(int(place[2]) - 1, _formula(formula) if kept < _MOST_FORMULAS else "=…")
+                kept += 1
             rest = text[-_OVERLAP:]
     columns = [_column(letters) for letters in seen_columns] or [1]
-    return Extent(rows, max(columns), min(columns) - 1, tuple(sorted(merged)))
+    return Extent(rows, max(columns), min(columns) - 1, tuple(sorted(merged)), formulas)
+
+
+def _formula(text: bytes) -> str:
+    # the cells of a shared formula but for the first have no text of their own
+    return "=" + (unescape(text[: 2 * _LONGEST_FORMULA].decode("utf-8", "ignore"))[:_LONGEST_FORMULA] or "…")
 
 
 def _column(letters: bytes) -> int:

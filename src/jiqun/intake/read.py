@@ -6,6 +6,7 @@ source already holds as such are written out in full precision first.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from narwhals.exceptions import NarwhalsError
+from polars.exceptions import PanicException, PolarsError
 
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, UsageError
@@ -59,6 +62,9 @@ class Reading:
     notes: tuple[Text, ...] = field(default=())
 
 
+_UNREADABLE = (pa.ArrowException, PolarsError, PanicException, NarwhalsError, NotImplementedError)
+
+
 def no_refused() -> pl.DataFrame:
     """An empty frame of refused rows."""
     return pl.DataFrame(schema=REFUSED)
@@ -71,7 +77,7 @@ def source_kind(path: Path) -> Kind:
     ------
     InputError
         JQ-FILE-001: not there or not readable; 002: empty; 012: of no kind that can be loaded; 015: a web page
-        saved as a spreadsheet; 020: a spreadsheet in another format.
+        saved as a spreadsheet; 020: a spreadsheet in another format; 023: a pipe, socket or device.
     """
     head = first_bytes(path, 1 << 16)
     name = path.name
@@ -87,7 +93,7 @@ def source_kind(path: Path) -> Kind:
         .startswith((b"<html", b"<!doctype", b"<table", b"<?xml", b"<meta"))
     ):
         raise InputError("JQ-FILE-015", file=name)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
         return "csv"
     if head.startswith((b"%PDF", b"\x89PNG", b"\x1f\x8b", b"\xff\xd8")) or head.count(0) * 10 > len(head):
         raise InputError("JQ-FILE-012", file=name)
@@ -95,12 +101,15 @@ def source_kind(path: Path) -> Kind:
 
 
 def first_bytes(path: Path, count: int) -> bytes:
-    """The first bytes of a file, or a coded error."""
+    """The first bytes of a file, or a coded error; a pipe is not opened, since it may never answer."""
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise InputError("JQ-FILE-023", file=path)
         with path.open("rb") as file:
             return file.read(count)
-    except OSError as error:
-        raise InputError("JQ-FILE-001", file=path, reason=error.strerror or error) from error
+    except (OSError, ValueError) as error:  # ValueError: no path can be such
+        raise InputError("JQ-FILE-001", file=path, reason=getattr(error, "strerror", None) or error) from error
 
 
 def open_parquet(path: Path) -> Reading:
@@ -119,7 +128,7 @@ def open_parquet(path: Path) -> Reading:
             raise InputError("JQ-FILE-016", file=path.name, reason=_first_line(error)) from error
 
     headers = tuple(map(str, file.schema_arrow.names))
-    return Reading(path.name, "parquet", headers, rows, batches_of(frames()))
+    return Reading(path.name, "parquet", headers, rows, _told(path.name, batches_of(frames())))
 
 
 def open_frame(source: Any) -> Reading:
@@ -129,18 +138,32 @@ def open_frame(source: Any) -> Reading:
     ------
     UsageError
         JQ-FILE-021: neither a path nor a dataframe.
+    InputError
+        JQ-FILE-025: two columns of one name, a column of several types, or one that cannot be text.
     """
+    name = "dataframe"
     try:
         native = nw.from_native(source)
+        if isinstance(source, pl.LazyFrame):
+            headers = tuple(source.collect_schema().names())
+            lazy = batches_of(source.collect_batches(chunk_size=BATCH_ROWS))
+            return Reading(name, "dataframe", headers, None, _told(name, lazy))
+        eager = native.collect() if isinstance(native, nw.LazyFrame) else native
+        frame = source if isinstance(source, pl.DataFrame) else _polars(eager.to_arrow())
+        headers = tuple(map(str, eager.columns))
+    except _UNREADABLE as error:  # some of these are type errors too
+        raise InputError("JQ-FILE-025", file=name, reason=_first_line(error)) from error
     except TypeError as error:
         raise UsageError("JQ-FILE-021", type=type(source).__name__) from error
-    name = "dataframe"
-    if isinstance(source, pl.LazyFrame):
-        headers = tuple(source.collect_schema().names())
-        return Reading(name, "dataframe", headers, None, batches_of(source.collect_batches(chunk_size=BATCH_ROWS)))
-    eager = native.collect() if isinstance(native, nw.LazyFrame) else native
-    frame = source if isinstance(source, pl.DataFrame) else _polars(eager.to_arrow())
-    return Reading(name, "dataframe", tuple(map(str, eager.columns)), frame.height, batches_of(iter_slices(frame)))
+    return Reading(name, "dataframe", headers, frame.height, _told(name, batches_of(iter_slices(frame))))
+
+
+def _told(name: str, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches; what cannot be made text is a coded error."""
+    try:
+        yield from batches
+    except _UNREADABLE as error:
+        raise InputError("JQ-FILE-025", file=name, reason=_first_line(error)) from error
 
 
 def iter_slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -199,6 +222,8 @@ def _text(column: pl.Series) -> pl.Series:
         text = integers.zip_with(integers.is_not_null(), wide.fill_nan(None).cast(pl.String))
     elif dtype == pl.Datetime:
         text = column.dt.to_string("%Y-%m-%d %H:%M:%S")
+    elif dtype == pl.Duration:
+        text = column.dt.to_string("iso")
     elif dtype == pl.Binary:
         text = column.bin.encode("hex")
     elif isinstance(dtype, pl.Struct):
@@ -214,11 +239,20 @@ def _text(column: pl.Series) -> pl.Series:
 
 def _polars(table: pa.Table | pa.RecordBatch) -> pl.DataFrame:
     # several columns may share a name in Arrow, never in Polars
-    table = table.rename_columns([str(k) for k in range(table.num_columns)])
-    frame = pl.from_arrow(table)
+    columns = {str(k): _narrow(table.column(k)) for k in range(table.num_columns)}
+    frame = pl.from_arrow(pa.table(columns))
     if isinstance(frame, pl.Series):
         frame = frame.to_frame()
     return frame
+
+
+def _narrow(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    # Polars has no decimals of 256 bits, and panics where it meets them
+    if pa.types.is_decimal256(column.type):
+        return column.cast(pa.string())
+    if "decimal256" in str(column.type):
+        raise pa.ArrowNotImplementedError(str(column.type))
+    return column
 
 
 def _first_line(error: BaseException) -> str:

@@ -19,23 +19,6 @@ _ZH_UNITS = ((1e12, "万亿"), (1e8, "亿"), (1e4, "万"))
 _EN_UNITS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _NBSP = "\u00a0"
 _WHOLE_RATIO = 10
-_UNSEEN = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFFFE, 0xFFFF)
-_VISIBLE = dict.fromkeys(_UNSEEN, "\ufffd") | dict.fromkeys(map(ord, "\t\n\r"), " ")
-
-
-def visible(text: str) -> str:
-    r"""The text without what could act unseen: control characters, direction overrides, lone surrogates 可见字符.
-
-    Each is replaced by U+FFFD, so that the reader sees that something stood there.
-
-    Examples
-    --------
-    >>> visible("ACME\u202egpj.exe")
-    'ACME�gpj.exe'
-    """
-    if text.isprintable():
-        return text
-    return text.translate(_VISIBLE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def cell(value: Cell, kind: Kind, language: Language, digits: int = 1) -> str:

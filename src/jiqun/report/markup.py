@@ -10,7 +10,7 @@ from html import escape
 
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
-from jiqun.report.formats import visible
+from jiqun.core.text import visible
 
 TAGS: dict[Language, str] = {"zh": "zh-Hans", "en": "en"}
 """BCP 47 tags of the two languages."""
@@ -30,7 +30,7 @@ class Html(str):
 
 
 def text(content: str) -> Html:
-    """Escaped text; unseen characters are made visible (`jiqun.report.formats.visible`)."""
+    """Escaped text; unseen characters are made visible (`jiqun.core.text.visible`)."""
     return content if isinstance(content, Html) else Html(escape(visible(content)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -50,7 +51,13 @@ class WriterLock:
 
     def _take(self, deadline: float) -> int:
         with told(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)  # a workspace may be shared
+            try:
+                # a workspace may be shared; a link put here must not have another file emptied
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                raise WorkspaceError("JQ-STORE-010", path=self._path, reason="symbolic link 符号链接") from error
         try:
             while True:
                 try:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Literal
+from weakref import finalize
 
 import polars as pl
 
@@ -60,6 +63,7 @@ class Workspace:
         self._lock = WriterLock(self.path / ".lock")
         self._scratch = self.path / ".tmp"
         self._serial = count()
+        self._spare: Path | None = None
 
     @classmethod
     def init(cls, path: Path | str, *, clock: Clock = system_clock) -> Workspace:
@@ -106,11 +110,20 @@ class Workspace:
 
     @property
     def cache(self) -> Path:
-        """A folder for what can be made again; not backed up, may be emptied at any time."""
+        """A folder for what can be made again; not backed up, may be emptied at any time.
+
+        Where the workspace can only be read, a temporary one that goes with this object.
+        """
         path = self.path / "cache"
-        with told(path):
+        with suppress(OSError):
             path.mkdir(exist_ok=True)
-        return path
+            if os.access(path, os.W_OK) or any(path.iterdir()):
+                return path
+        if self._spare is None:
+            with told(path):
+                self._spare = Path(mkdtemp(prefix="jiqun-"))
+            finalize(self, rmtree, self._spare, ignore_errors=True)
+        return self._spare
 
     @contextmanager
     def writing(self, *, wait_seconds: float | None = None) -> Iterator[None]:

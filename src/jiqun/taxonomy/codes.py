@@ -1,7 +1,7 @@
 """Industry codes and digital codes 代码: which are known, how they are written, what was probably meant.
 
 A scheme is an industry classification with its edition. A code may be written with its edition in front
-(`GB/T 4754-2017:6513`) and, in GB/T 4754, with the letter of its section (`I6513`).
+(`GB/T 4754-2017:6513`) and, in GB/T 4754, with the letter of its section (`I6513`) and in full-width characters.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Definition = Literal["narrow", "broad"]
 DEFINITIONS: tuple[Definition, ...] = ("narrow", "broad")
 
 _LONGEST = 40  # anything longer was never a code
+_FULL_WIDTH = {code: code - ord("!") + ord("！") for code in range(ord("!"), ord("~") + 1)}
 _LOOKALIKES = str.maketrans("OoQDlI|i!ZzSsbBgq〇", "000011111225568990")
 
 
@@ -71,7 +72,9 @@ def gbt_spellings() -> dict[str, str]:
     spellings: dict[str, str] = {}
     for industry in industries().values():
         for written in (industry.code, industry.full_code):
-            spellings[written] = spellings[f"{GBT}:{written}"] = industry.code
+            for typed in (written, written.translate(_FULL_WIDTH)):
+                for edition in ("", f"{GBT}:", f"{GBT.replace(' ', '')}:"):
+                    spellings[edition + typed] = industry.code
     return spellings
 
 
@@ -85,7 +88,8 @@ def bridge_codes(scheme: str) -> frozenset[str]:
 def canonical(code: str, scheme: str = GBT) -> str | None:
     """The official form of `code` 规范代码, or None where the scheme does not have it.
 
-    Accepted besides the official form: the edition in front; in GB/T 4754-2017 the section letter; in
+    Accepted besides the official form: the edition in front; in GB/T 4754-2017 the section letter, full-width
+    characters throughout (６５１３), and the edition without its blank; in
     ISIC and NACE a code with or without dots, and a national class below it (five or six characters),
     which is read as the international class that its first four digits name.
 
@@ -155,7 +159,8 @@ def suggest(code: str, scheme: str = GBT) -> str | None:
 
     Returns
     -------
-    None where nothing is near, where several codes are equally near, or where the code is known.
+    None where nothing is near, where several codes are equally near, where fewer than half of the characters
+    are digits, or where the code is known.
 
     Examples
     --------
@@ -167,9 +172,11 @@ def suggest(code: str, scheme: str = GBT) -> str | None:
     text = str(code)
     if len(text) > _LONGEST or canonical(text, scheme) is not None:
         return None
-    plain = "".join(unicodedata.normalize("NFKC", text).split()).removeprefix(f"{scheme}:")
+    plain = "".join(unicodedata.normalize("NFKC", text).split()).removeprefix(f"{scheme.replace(' ', '')}:")
     plain = re.sub("[.,-]", "", re.sub(r"\.0+$", "", plain))
     bare = plain[1:] if plain[:1].isalpha() else plain
+    if 2 * sum(map(str.isdigit, bare)) < len(bare):
+        return None
     for readable in (plain, plain.translate(_LOOKALIKES), plain.upper(), bare, bare.translate(_LOOKALIKES)):
         found = canonical(readable, scheme)
         if found is not None:
