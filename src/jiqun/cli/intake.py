@@ -15,6 +15,7 @@ from jiqun.cli.output import Format, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import UsageError, catalogue, current_language
+from jiqun.core.text import visible
 from jiqun.intake import desk
 from jiqun.intake.columns import parse_map
 from jiqun.intake.summary import LoadReport, command_line
@@ -139,12 +140,17 @@ def template(
 def _say(report: LoadReport, again: str) -> None:
     """Problems on stderr, the first of each kind in full."""
     for text in report.problem_texts(current_language(), again):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{_shown(text)}\n")
+
+
+def _shown(text: str) -> str:
+    """Lines without what a terminal would obey: cells and headers come from anyone."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def _write(report: LoadReport, form: Format) -> None:
     if form is Format.table:
-        sys.stdout.write(f"{report.text(current_language())}\n")
+        sys.stdout.write(f"{_shown(report.text(current_language()))}\n")
     elif form is Format.json:
         json.dump(report.to_dict(), sys.stdout, ensure_ascii=False, indent=1)
         sys.stdout.write("\n")

@@ -73,7 +73,8 @@ def classify(
     for refusal in list(refused.values())[:_SHOWN]:
         sys.stderr.write(f"{refusal.render()}\n")
     if len(refused) > _SHOWN:
-        sys.stderr.write(f"{InputError('JQ-TAXONOMY-009', count=len(refused) - _SHOWN).render()}\n")
+        more = InputError("JQ-TAXONOMY-009", count=len(refused) - _SHOWN)
+        sys.stderr.write(f"{more.render()}\n")
     if refused:
         raise typer.Exit(1)
 
