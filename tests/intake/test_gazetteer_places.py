@@ -42,7 +42,7 @@ def test_the_background_counts_no_place_that_we_added(gazetteer):
     listed = gazetteer.places.filter(pl.col("place_id").str.starts_with("geonames:"))
     assert background["population"].sum() == listed["population"].sum()
     assert background["population"].min() > 0
-    assert background.columns == ["lon", "lat", "population"]
+    assert background.columns == ["country", "admin1", "lon", "lat", "population"]
 
 
 @pytest.mark.parametrize(

@@ -197,10 +197,10 @@ def find_clusters(
     --------
     >>> rng = np.random.default_rng(1)
     >>> towns = pl.DataFrame({"lon": rng.uniform(110, 120, 400), "lat": rng.uniform(25, 35, 400), "population": [1e5] * 400})
-    >>> makers = pl.DataFrame({"lon": [*towns["lon"][:100], *[113.0] * 15], "lat": [*towns["lat"][:100], *[30.0] * 15]})
+    >>> makers = towns[[*range(100), *[7] * 15]].select("lon", "lat")  # one in each of 100 towns, 15 more in one of them
     >>> found = find_clusters(makers, towns, eps_km=20)
-    >>> found.table.select("firms", pl.col("lon", "lat").round(3)).rows()
-    [(15, 113.0, 30.0)]
+    >>> found.table.select("firms", "core_firms", "locations").rows()
+    [(16, 16, 1)]
     """
     rounds = draws or (199 if calibrate == "draws" else 0)
     radius = check_search(
