@@ -208,3 +208,16 @@ def test_firms_at_one_exact_point_are_flagged(workspace):
     load(workspace, frame)
     boulder = desk.run(LOCAL, workspace, SEARCH).table("clusters").row(0, named=True)
     assert (boulder["firms"], boulder["firms_unshared"]) == (60, 0)
+
+
+def test_a_register_of_one_country_is_profiled_by_province(workspace):
+    """Firms of Guangdong and Zhejiang, one known to its province only: provinces of China with their names."""
+    at = [(114.06, 22.54, 10.0)] * 30 + [(120.16, 30.29, 10.0)] * 10 + [(113.3, 23.1, 150.0)]
+    frame = pl.DataFrame(at, schema=["lon", "lat", "precision_km"], orient="row")
+    load(workspace, frame.with_columns(id=pl.format("o{}", pl.int_range(41)), name=pl.format("F{}", pl.int_range(41))))
+    result = desk.run(LOCAL, workspace, desk.Search())
+    table = result.table("regions")
+    assert table.select("name_zh", "firms", "coarse").head(2).rows() == [("广东省", 31, 1), ("浙江省", 10, 0)]
+    assert set(table["level"]) == {"region"}
+    assert table.filter(pl.col("firms") == 0).height > 20
+    assert "广东省" in html(atlas_document(result, Subject(Text("企业", "firms"), Text("测试", "test"))))

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import polars as pl
 import shapely
 
-from jiqun.atlas.areal import regional_profile
 from jiqun.atlas.clusters import Clusters, check_search, find_clusters
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.naming import largest_members, leading_class, name_clusters
 from jiqun.atlas.outline import hulls
+from jiqun.atlas.regions import profile
 from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError
 from jiqun.core.lineage import Lineage, Source
@@ -29,7 +29,6 @@ CITY_KM = 10.0
 EPS_STREET_KM = 5.0
 EPS_CITY_KM = 20.0
 DRAWS = 199
-MIN_REGIONS = 2
 MEMBER_COLUMNS = (
     "id", "name", "country", "region_code", "city", "address", "lon", "lat", "precision_km", "place_id", "place_name",
     "place_name_zh", "digital_code", "website",
@@ -264,7 +263,7 @@ def _told(
     ids = table.select("cluster", "cluster_id")
     table = table.select(*order, pl.exclude(*order, "cluster"))
     members = members.join(ids, on="cluster", maintain_order="left")
-    regions = _regions(searched, found, gazetteer)
+    regions = profile(searched, gazetteer, eps_km=found.parameters["eps_km"])
     values: dict[str, Any] = {
         "against": found.against,
         "firms": found.firms,
@@ -297,13 +296,6 @@ def _with_population(members: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFram
         return members
     people = gazetteer.places.select("place_id", place_population="population")
     return members.join(people, on="place_id", how="left", maintain_order="left")
-
-
-def _regions(searched: pl.DataFrame, found: Clusters, gazetteer: Gazetteer) -> pl.DataFrame:
-    """Countries against their population: also counts the firms that are placed too coarsely for the search."""
-    if "country" not in searched.columns or searched["country"].drop_nulls().n_unique() < MIN_REGIONS:
-        return pl.DataFrame()
-    return regional_profile(searched, gazetteer.background(), coarse_km=found.parameters["eps_km"] / 2)
 
 
 def _precision_counts(organisations: pl.DataFrame) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from jiqun.atlas.listing import EVENTS, country_text, ratio_text
 from jiqun.atlas.outline import rings
+from jiqun.atlas.regions import BAND_KM
 from jiqun.core.document import (
     Bar,
     Bars,
@@ -71,7 +72,7 @@ def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block
         blocks.append(told.world())
         blocks.append(told.ranked())
     blocks += [Paragraph(text, "caution") for text in told.cautions()]
-    if "regions" in result.tables:
+    if "regions" in result.tables and result.table("regions")["firms"].sum():
         blocks.append(told.regions())
     blocks.append(told.method())
     members, largest = result.table("members"), result.table("largest")
@@ -408,7 +409,7 @@ class _Told:
     def regions(self) -> Section:
         regions = self.result.table("regions").filter(pl.col("firms") > 0)
         columns = (
-            Column("country", Text("国家或地区", "Country or region")),
+            Column("region", Text("区域", "Region")),
             Column("firms", Text("企业数", "Firms"), "integer"),
             Column("coarse", Text("其中粗定位", "Placed coarsely"), "integer"),
             Column("expected", Text("期望数", "Expected"), "number", 1),
@@ -418,22 +419,24 @@ class _Told:
             Column("g_star_q", Text("G* 的 q 值", "q of G*"), "probability"),
         )
         keys = [c.key for c in columns[1:]]
-        rows = [(country_text(row["country"]), *(row[k] for k in keys)) for row in regions.to_dicts()]
+        named = [Text(zh, en) for zh, en in regions.select("name_zh", "name_en").iter_rows()]
+        rows = [(name, *(row[k] for k in keys)) for name, row in zip(named, regions.to_dicts(), strict=True)]
+        band = BAND_KM[regions.item(0, "level")]
         table = Table(
             "regions-table",
-            Text("各国家和地区", "Countries and regions"),
+            Text("各区域", "Regions"),
             columns,
             rows,
             self.source,
             self.as_of,
             note=Text(
-                "收缩：Marshall 全局经验贝叶斯；G*：中心相距 1,000 千米以内为邻；q：Benjamini–Hochberg",
-                "Shrunken: Marshall's global empirical Bayes; G*: neighbours have centres within 1,000 km; q: Benjamini–Hochberg",
+                f"收缩：Marshall 全局经验贝叶斯；G*：中心相距 {band:,.0f} 千米以内为邻；q：Benjamini–Hochberg",
+                f"Shrunken: Marshall's global empirical Bayes; G*: neighbours have centres within {band:,.0f} km; q: Benjamini–Hochberg",
             ),
         )
         shown = regions.drop_nulls("lq_shrunk").sort("lq_shrunk", descending=True).head(15)
-        top = country_text(shown.item(0, "country")) if shown.height else Text("", "")
-        bars = tuple(Bar(country_text(c), v) for c, v in shown.select("country", "lq_shrunk").iter_rows())
+        top = Text(shown.item(0, "name_zh"), shown.item(0, "name_en")) if shown.height else Text("", "")
+        bars = tuple(Bar(Text(zh, en), v) for zh, en, v in shown.select("name_zh", "name_en", "lq_shrunk").iter_rows())
         figure = Figure(
             id="regions-bars",
             title=Text(f"相对人口，{top.zh}的企业最密", f"Relative to population, {top.en} has most firms"),
@@ -447,7 +450,7 @@ class _Told:
             "区域口径也计入位置只到省、州或国家的企业，因此不依赖城市定位。",
             "The count by region also holds the firms whose place is known no better than a province, state or country.",
         )
-        return Section("regions", Text("按国家和地区", "By country and region"), (Paragraph(text), figure))
+        return Section("regions", Text("按区域", "By region"), (Paragraph(text), figure))
 
     def method(self) -> Section:
         p, values = self.parameters, self.values

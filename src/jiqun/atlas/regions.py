@@ -1,0 +1,57 @@
+"""Which regions a register is profiled by 区域口径: countries, or the provinces and states of one country."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from jiqun.atlas.areal import regional_profile
+from jiqun.intake.gazetteer import Gazetteer, country_name
+
+BAND_KM = {"country": 1000.0, "region": 300.0}
+"""Centres no farther than this are neighbours for G*."""
+
+
+def profile(searched: pl.DataFrame, gazetteer: Gazetteer, *, eps_km: float) -> pl.DataFrame:
+    """Firms by region against population, also those placed too coarsely for the search.
+
+    A firm's country and region are those of the gazetteer place nearest to it. Returns the columns of
+    `regional_profile` with name_zh, name_en and level (country or region) added; no columns where there are fewer than
+    two regions to compare.
+    """
+    placed = searched.filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
+    if placed.is_empty():
+        return pl.DataFrame()
+    near = gazetteer.nearest(placed["lon"], placed["lat"])
+    firms = placed.with_columns(country=near["country"], admin1=near["admin1"])
+    countries = firms["country"].drop_nulls().unique()
+    ground = gazetteer.background()
+    level = "country" if len(countries) > 1 else "region"
+    key = pl.col("country") if level == "country" else pl.format("{}.{}", "country", "admin1")
+    if level == "region":
+        ground = ground.filter(pl.col("country").is_in(countries.implode()))
+    firms, ground = firms.with_columns(region=key), ground.with_columns(region=key)
+    if ground["region"].drop_nulls().n_unique() < 2:
+        return pl.DataFrame()
+    table = regional_profile(firms, ground, region="region", band_km=BAND_KM[level], coarse_km=eps_km / 2)
+    names = table.select("region").join(_names(gazetteer, level), on="region", how="left", maintain_order="left")
+    words = [pl.coalesce(names[name], table["region"]).alias(name) for name in ("name_zh", "name_en")]
+    return table.with_columns(*words, level=pl.lit(level))
+
+
+def _names(gazetteer: Gazetteer, level: str) -> pl.DataFrame:
+    """region, name_zh, name_en: countries by ISO code, provinces and states as far as the gazetteer names them."""
+    if level == "country":
+        codes = gazetteer.places["country"].unique().sort().to_list()
+        rows = [(code, country_name(code, "zh"), country_name(code, "en")) for code in codes]
+        return pl.DataFrame(rows, schema=["region", "name_zh", "name_en"], orient="row")
+    return (
+        gazetteer.regions.filter(pl.col("admin1").is_not_null())
+        .select("country", "admin1", "area_id")
+        .unique(["country", "admin1"], maintain_order=True)
+        .join(gazetteer.areas.select("area_id", "name", "name_zh"), on="area_id", maintain_order="left")
+        .select(
+            region=pl.format("{}.{}", "country", "admin1"),
+            name_zh=pl.coalesce("name_zh", "name"),
+            name_en=pl.col("name"),
+        )
+    )
