@@ -15,7 +15,7 @@ from jiqun.atlas import desk, measures
 from jiqun.atlas.document import Subject, atlas_document
 from jiqun.atlas.listing import short_table, summary_table
 from jiqun.atlas.outline import feature_collection
-from jiqun.cli.output import Format, note, progress, write
+from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Text
@@ -194,7 +194,8 @@ def export(
         attributions=(Text(ATTRIBUTION, ATTRIBUTION),),
     )
     write_result(result, subject, output)
-    note(f"{output}: {result.table('clusters').height} clusters")
+    count = result.table("clusters").height
+    say(f"{output}：{count} 个集群", f"{output}: {count} cluster{'' if count == 1 else 's'}")
 
 
 def runs(digital: Digital = None, workspace: WorkspaceOption = None, form: FormatOption = Format.table) -> None:
@@ -310,7 +311,7 @@ def tell(result: StoredResult) -> None:
         rate = f"{values['false_find_rate']:.1%}"
         zh += f"{values['draws']} 个随机登记库中，{rate} 有所发现。"
         en += f" Of {values['draws']} random registers, {rate} gave any find."
-    note(Text(zh, en).get(current_language()))
+    say(zh, en)
 
 
 def _noun(digital: str | None) -> Text:

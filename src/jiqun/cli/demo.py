@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jiqun.cli.atlas import tell, write_clusters
-from jiqun.cli.output import Format, note, progress
+from jiqun.cli.output import Format, note, progress, say
 from jiqun.core.errors import current_language
 from jiqun.demo import scenario
 
@@ -43,7 +43,7 @@ def demo(
         note(made.load.text(current_language()))
     tell(made.result)
     write_clusters(made.result.table("clusters").head(SHOWN), form)
-    note(f"Report, both languages: {made.report}")
+    say(f"报告(中英文)：{made.report}", f"Report, both languages: {made.report}")
     if _serves(serve):
         _serve(made.report)
 
@@ -84,7 +84,8 @@ def _serve(report: Path) -> None:
         except OSError:
             continue
         with server:
-            note(f"Open http://127.0.0.1:{port}/ in a browser. Ctrl-C stops.")
+            address = f"http://127.0.0.1:{port}/"
+            say(f"请用浏览器打开 {address} ，按 Ctrl-C 停止。", f"Open {address} in a browser. Ctrl-C stops.")
             server.serve_forever()
         return
-    note("No port from 8000 to 8099 is free; open the file instead.")
+    say("8000 至 8099 端口均被占用，请直接打开文件。", "No port from 8000 to 8099 is free; open the file instead.")

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from jiqun.core.errors import current_language
 from jiqun.core.progress import Progress
 from jiqun.core.sheets import neutralise
 from jiqun.core.text import visible
@@ -65,6 +66,11 @@ def _cell(value: object) -> str:
 def note(text: str) -> None:
     """Say something to the person, on stderr, where it does not mix with data."""
     Console(stderr=True, soft_wrap=True).print(Text("\n".join(map(visible, text.split("\n")))))
+
+
+def say(zh: str, en: str) -> None:
+    """`note`, in the language that messages are in."""
+    note(zh if current_language() == "zh" else en)
 
 
 @contextmanager
