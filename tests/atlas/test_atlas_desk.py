@@ -221,3 +221,20 @@ def test_a_register_of_one_country_is_profiled_by_province(workspace):
     assert set(table["level"]) == {"region"}
     assert table.filter(pl.col("firms") == 0).height > 20
     assert "广东省" in html(atlas_document(result, Subject(Text("企业", "firms"), Text("测试", "test"))))
+
+
+def test_a_firm_in_a_new_region_does_not_end_the_history(workspace):
+    """The population tested against follows the register; the ids of its clusters do not change for that."""
+    at = [(114.06, 22.54)] * 60 + [(120.16, 30.29)] * 3
+
+    def register(points: list[tuple[float, float]]) -> pl.DataFrame:
+        frame = pl.DataFrame(points, schema=["lon", "lat"], orient="row").with_row_index("n")
+        return frame.select("lon", "lat", id=pl.format("o{}", "n"), name=pl.format("F{}", "n"))
+
+    load(workspace, register(at))
+    first = desk.run(LOCAL, workspace, desk.Search())
+    load(workspace, register([*at, (104.07, 30.67)]), "2024-06-01")
+    second = desk.run(LOCAL, workspace, desk.Search())
+    assert len(second.values["coverage"]["regions"]) == len(first.values["coverage"]["regions"]) + 1
+    assert first.table("clusters")["cluster_id"].to_list() == ["c0001"]
+    assert second.table("clusters").select("cluster_id", "event").rows() == [("c0001", "continued")]

@@ -33,6 +33,8 @@ from jiqun.core.frames import as_polars, require_columns
 from jiqun.core.progress import Progress, silent
 
 Against = Literal["firms", "population", "nothing"]
+DRAWS = 199
+"""Random registries drawn to calibrate with, unless said otherwise."""
 PERSISTENCE_EPS = (1.0, 1.25, 1.5)  # never below what the precision of the positions bears
 PERSISTENCE_ALPHA = (0.2, 1.0, 2.0)
 
@@ -202,9 +204,8 @@ def find_clusters(
     >>> found.table.select("firms", "core_firms", "locations").rows()
     [(16, 16, 1)]
     """
-    rounds = draws or (199 if calibrate == "draws" else 0)
-    radius = check_search(
-        eps_km=eps_km, min_weight=min_weight, floor=floor, alpha=alpha, calibrate=calibrate, draws=rounds
+    radius, rounds = check_search(
+        eps_km=eps_km, min_weight=min_weight, floor=floor, alpha=alpha, calibrate=calibrate, draws=draws
     )
     everyone = as_polars(organisations, "lon", "lat").with_row_index("row")
     chosen = _of_class(everyone, digital)
@@ -286,8 +287,8 @@ def find_clusters(
 
 def check_search(
     *, eps_km: float, min_weight: str | float, floor: int, alpha: float, calibrate: str, draws: int
-) -> float:
-    """Refuse parameters that no search can use, before anything is read; returns the radius.
+) -> tuple[float, int]:
+    """Refuse parameters that no search can use, before anything is read; returns the radius and how often to draw.
 
     Raises
     ------
@@ -301,9 +302,10 @@ def check_search(
         raise MeasureInputError("JQ-ATLAS-004", value=min_weight, position=0)
     if calibrate not in {"locations", "draws"}:
         raise UsageError("JQ-USE-001", what="calibrate", value=calibrate, known="locations, draws")
-    if draws < 0 or (calibrate == "draws" and draws + 1 < 1 / alpha):
-        raise MeasureInputError("JQ-ATLAS-015", draws=draws, least=int(np.ceil(1 / alpha)) - 1, alpha=alpha)
-    return radius
+    rounds = draws or (DRAWS if calibrate == "draws" else 0)
+    if rounds < 0 or (calibrate == "draws" and rounds + 1 < 1 / alpha):
+        raise MeasureInputError("JQ-ATLAS-015", draws=rounds, least=int(np.ceil(1 / alpha)) - 1, alpha=alpha)
+    return radius, rounds
 
 
 def _check_size(rows: pl.DataFrame, size: str) -> None:

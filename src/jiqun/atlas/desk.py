@@ -28,7 +28,6 @@ STREET_KM = 1.0
 CITY_KM = 10.0
 EPS_STREET_KM = 5.0
 EPS_CITY_KM = 20.0
-DRAWS = 199
 MEMBER_COLUMNS = (
     "id", "name", "country", "region_code", "city", "address", "lon", "lat", "precision_km", "place_id", "place_name",
     "place_name_zh", "digital_code", "website",
@@ -95,15 +94,18 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
     search = replace(search, eps_km=eps_km)
     min_weight: Literal["local"] | float = "local" if search.min_weight is None else search.min_weight
     check_search(
-        eps_km=eps_km, min_weight=min_weight, floor=search.floor, alpha=search.alpha,
-        calibrate=search.calibrate, draws=search.draws or (DRAWS if search.calibrate == "draws" else 0),
-    )  # fmt: skip
+        eps_km=eps_km,
+        min_weight=min_weight,
+        floor=search.floor,
+        alpha=search.alpha,
+        calibrate=search.calibrate,
+        draws=search.draws,
+    )
     parameters = {
         **{name: getattr(search, name) for name in search.__dataclass_fields__},
         "background": "population" if use_population else "firms",
-        "coverage": coverage,
         "taxonomy": EDITION,
-    }
+    }  # as asked for: what coverage comes to follows from the inputs, and must not cut a history off
     inputs: tuple[Source, ...] = (snapshot.input, Source("gazetteer", fingerprint()))
     runs = workspace.results(search.kind)
     alike = [old for old in runs if old.lineage.version == VERSION and dict(old.lineage.parameters) == parameters]
