@@ -9,7 +9,8 @@ from jiqun.core.errors import UsageError
 from jiqun.core.schema import Home, Type, schema, schemas
 
 FOLDER = files("jiqun.core").joinpath("schema")
-TABLES = sorted(schemas())
+BOTH = {**schemas(), **schemas("operational")}
+TABLES = sorted(BOTH)
 
 
 def test_every_file_is_a_listed_table():
@@ -19,13 +20,14 @@ def test_every_file_is_a_listed_table():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_well_formed(table):
-    found = schemas()[table]
+    found = BOTH[table]
     assert found.home in get_args(Home)
     assert found.title_zh
     assert found.title_en
     assert len(set(found.names)) == len(found.names)
     assert found.key
     assert set(found.key) <= set(found.names)
+    assert {name for group in (*found.unique, *found.index) for name in group} <= set(found.names)
     assert any(attribute.required for attribute in found.attributes)
     for attribute in found.attributes:
         assert attribute.type in get_args(Type), attribute.name
@@ -35,6 +37,10 @@ def test_a_table_is_well_formed(table):
         assert attribute.description_en, attribute.name
         assert not (attribute.required and attribute.default), attribute.name
         assert not (attribute.type in {"string", "code", "date", "boolean"} and attribute.unit), attribute.name
+        if attribute.check.startswith("ref:"):
+            assert attribute.check.removeprefix("ref:") in schemas("operational")
+        if found.home == "snapshot":
+            assert attribute.type not in {"datetime", "json", "bytes"}, attribute.name
         if attribute.type == "money":
             assert (attribute.unit, attribute.name[-4:]) == ("CNY", "_cny")
 
@@ -54,7 +60,7 @@ def test_no_row_has_a_cell_too_many_or_too_few(table):
 def test_a_header_means_one_attribute(table):
     """Compared as intake compares: without case, and with blanks and underscores alike."""
     meaning: dict[str, str] = {}
-    for attribute in schemas()[table].attributes:
+    for attribute in BOTH[table].attributes:
         for header in {attribute.name, *attribute.aliases}:
             key = header.casefold().replace("_", " ").strip()
             assert meaning.setdefault(key, attribute.name) == attribute.name, header
@@ -62,7 +68,7 @@ def test_a_header_means_one_attribute(table):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_defaults_pass_their_own_checks(table):
-    for attribute in schemas()[table].attributes:
+    for attribute in BOTH[table].attributes:
         if not attribute.default:
             continue
         if attribute.check.startswith("enum:"):
@@ -77,7 +83,7 @@ def test_an_unknown_table_names_the_known_ones():
     with pytest.raises(UsageError) as caught:
         schema("firms")
     assert caught.value.code == "JQ-USE-001"
-    assert all(table in str(caught.value) for table in TABLES)
+    assert all(table in str(caught.value) for table in schemas())
 
 
 def test_an_attribute_is_found_by_name():

@@ -2,10 +2,15 @@
 
 One file per table, one row per attribute: `attribute, type, unit, required, default, description_zh,
 description_en, aliases, check, source`. `tables.csv` lists the tables with title, home and key.
-Validation, import templates and documentation are made from these files; nothing repeats them.
+Validation, import templates, database tables and documentation are made from these files; nothing repeats them.
+
+A table's `home` is `snapshot` (files of rows, loaded as a whole) or `operational` (rows of the database that commands
+change); one thing has one home. For operational tables `unique` and `index` list columns, joined by `+` where several
+go together.
 
 Types: `string`, `code` (text that may look like a number), `integer`, `number`, `money` (number that
-accepts 万 and 亿), `date`, `boolean`. Checks: see `jiqun.intake.check`.
+accepts 万 and 亿), `date`, `boolean`; in the database also `datetime` (UTC), `json`, `bytes`. Checks of snapshot tables:
+see `jiqun.intake.check`; of operational ones: `enum:a|b`, `ref:table`.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from typing import Literal
 
 from jiqun.core.errors import UsageError
 
-Type = Literal["string", "code", "integer", "number", "money", "date", "boolean"]
+Type = Literal["string", "code", "integer", "number", "money", "date", "boolean", "datetime", "json", "bytes"]
 Home = Literal["snapshot", "operational"]
 
 
@@ -48,6 +53,8 @@ class Schema:
     home: Home
     key: tuple[str, ...]
     attributes: tuple[Attribute, ...]
+    unique: tuple[tuple[str, ...], ...] = ()
+    index: tuple[tuple[str, ...], ...] = ()
 
     def __getitem__(self, attribute: str) -> Attribute:
         return next(a for a in self.attributes if a.name == attribute)
@@ -64,19 +71,21 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 @cache
-def schemas() -> dict[str, Schema]:
-    """All tables by name.
+def schemas(home: Home = "snapshot") -> dict[str, Schema]:
+    """All tables of one home by name.
 
     Examples
     --------
     >>> sorted(schemas())
     ['carriers', 'facilities', 'indicators', 'links', 'organisations', 'sites']
+    >>> schemas("operational")["jobs"]["state"].check
+    'enum:queued|running|done|dead|cancelled'
     """
-    return {row["table"]: _schema(row) for row in _rows("tables.csv")}
+    return {row["table"]: _schema(row) for row in _rows("tables.csv") if row["home"] == home}
 
 
 def schema(table: str) -> Schema:
-    """The schema of one table.
+    """The schema of one table that files may hold.
 
     Raises
     ------
@@ -111,4 +120,17 @@ def _schema(row: dict[str, str]) -> Schema:
         for a in _rows(f"{row['table']}.csv")
     )
     home: Home = "operational" if row["home"] == "operational" else "snapshot"
-    return Schema(row["table"], row["title_zh"], row["title_en"], home, tuple(row["key"].split(";")), attributes)
+    return Schema(
+        name=row["table"],
+        title_zh=row["title_zh"],
+        title_en=row["title_en"],
+        home=home,
+        key=tuple(row["key"].split(";")),
+        attributes=attributes,
+        unique=_groups(row["unique"]),
+        index=_groups(row["index"]),
+    )
+
+
+def _groups(cell: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(group.split("+")) for group in cell.split(";") if group)
