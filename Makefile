@@ -16,7 +16,7 @@ SPARK := $(VENV)/.spark-$(call hash,requirements/spark.lock)
 UV := .cache/lock/.uv-$(call hash,requirements/lock.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark bench lint format docs site wheel lock clean
+.PHONY: help demo test test-spark bench lint format docs site wheel wheelhouse lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,9 +54,16 @@ site: $(DEV) $(SELF)
 wheel: $(DEV) ## Build the source package and the wheel into dist/
 	$(BIN)/hatchling build
 
+wheelhouse: wheel ## One archive that installs jiqun on a machine without network: dist/jiqun-wheelhouse.tar
+	rm -rf dist/wheelhouse
+	$(BIN)/python -m pip download -q --require-hashes --only-binary :all: -r requirements/server.lock -d dist/wheelhouse
+	cp dist/jiqun-*.whl requirements/server.lock deploy/install.sh dist/wheelhouse/
+	tar -C dist -cf dist/jiqun-wheelhouse.tar wheelhouse
+
 lock: $(UV) ## Write the lock files anew (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) pyproject.toml --group build -o requirements/base.lock
 	$(COMPILE) pyproject.toml --group build --group dev -c requirements/base.lock -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra postgres -c requirements/dev.lock -o requirements/server.lock
 	$(COMPILE) pyproject.toml --extra spark -c requirements/dev.lock -o requirements/spark.lock
 	$(COMPILE) --group pyproject.toml:lock -o requirements/lock.lock
 
