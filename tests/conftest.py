@@ -1,17 +1,22 @@
 """What tests borrow from the machine. What is absent skips its tests and is named.
 
-`JIQUN_REQUIRE=browser,java,fonts,data` turns the skips named there into failures.
+`JIQUN_REQUIRE=browser,java,fonts,data,pdf` turns the skips named there into failures.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
+import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +99,62 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = sql.SparkSession.builder.master("local[2]").config(map=options).getOrCreate()
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty PostgreSQL server of one's own, on a socket; a test makes its database in it."""
+    found = [shutil.which(name) for name in ("initdb", "postgres")]
+    require("postgres", all(found), "PostgreSQL is absent; install the package postgresql")
+    require("postgres", find_spec("psycopg"), "its driver is absent; install psycopg[binary]")
+    with TemporaryDirectory(prefix="jiqun-pg-") as folder:  # a socket's path must be short
+        data = Path(folder, "data")
+        run_as: dict[str, object] = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            run_as = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+            shutil.chown(folder, "nobody")
+        quiet = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.STDOUT,
+            "env": {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+        }
+        init = [found[0], "-D", data, "-U", "jiqun", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(init, check=True, cwd=folder, **quiet, **run_as)
+        options = {"listen_addresses": "", "unix_socket_directories": folder, "fsync": "off", "max_connections": 100}
+        settings_ = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        server = subprocess.Popen([found[1], "-D", data, *settings_], cwd=folder, **quiet, **run_as)
+        try:
+            url = f"postgresql://jiqun@/postgres?host={folder}"
+            _wait_for_postgres(url, server)
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)  # fast: ends what is connected
+            server.wait(30)
+
+
+def _wait_for_postgres(url: str, server: subprocess.Popen[bytes]) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    for _ in range(300):
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            assert server.poll() is None, "PostgreSQL did not start"
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("PostgreSQL did not start in 30 s")
+
+
+@pytest.fixture
+def postgres_database(postgres: str) -> Iterator[str]:
+    """The URL of an empty database of one's own."""
+    psycopg = pytest.importorskip("psycopg")
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

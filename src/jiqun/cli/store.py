@@ -9,6 +9,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from jiqun.cli.journal import has_database, verify_bundle
 from jiqun.cli.output import Format, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace, workspace_path
 from jiqun.core.errors import WorkspaceError, current_language
@@ -16,6 +17,7 @@ from jiqun.core.schema import schema
 from jiqun.store import Snapshot, Workspace
 from jiqun.store import backup as make_backup
 from jiqun.store import restore as make_workspace
+from jiqun.store.audit import audit
 from jiqun.store.config import resolve
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
@@ -86,18 +88,36 @@ def revert(
     write(_snapshots([snapshot], [snapshot.id]), form)
 
 
-def verify(workspace: WorkspaceOption = None, form: FormatOption = Format.table) -> None:
-    """Compare every file with its digest 校验; lists what is missing or damaged, exit status 1 if anything is.
+def verify(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="BUNDLE", help="Proofs 证明文件 that `jiqun journal proof` wrote; default: the workspace."
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="PUBLICKEY", help="Public key 公钥 that must have signed BUNDLE: a PEM file or base64."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Check a bundle of proofs, or every file and the journal of the workspace 校验; exit status 1 if anything is wrong.
 
-    Example: jiqun verify
+    Example: jiqun verify proof.json --key journal.pub
     """
+    if bundle is not None:
+        verify_bundle(bundle, key, form)
+        return
     opened = open_workspace(workspace)
     with progress() as report:
-        found = opened.verify(progress=report)
-    rows = [(damage.file, damage.problem) for damage in found]
-    write(pl.DataFrame(rows, schema={"file": pl.String, "problem": pl.String}, orient="row"), form)
-    if found:
-        raise WorkspaceError("JQ-STORE-017", path=opened.path, count=len(found))
+        files = [(damage.file, damage.problem) for damage in opened.verify(progress=report)]
+        flaws = [(flaw.where, flaw.problem) for flaw in audit(opened, progress=report)] if has_database(opened) else []
+    write(pl.DataFrame(files + flaws, schema={"file": pl.String, "problem": pl.String}, orient="row"), form)
+    if files:
+        raise WorkspaceError("JQ-STORE-017", path=opened.path, count=len(files))
+    if flaws:
+        raise WorkspaceError("JQ-JOURNAL-008", path=opened.path, count=len(flaws))
 
 
 def backup(
@@ -139,7 +159,7 @@ def config(workspace: WorkspaceOption = None, form: FormatOption = Format.table)
     rows = [
         (
             name,
-            str(found.value),
+            "***" if found.setting.secret and found.value else str(found.value),
             found.origin,
             found.setting.environment,
             found.setting.help_zh if zh else found.setting.help_en,

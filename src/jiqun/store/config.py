@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from jiqun.store.files import told
 NAME = "jiqun.toml"
 
 Origin = Literal["default", "jiqun.toml", "environment"]
-Value = str | float
+Value = str | float | bool
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Setting:
     help_zh: str
     help_en: str
     in_file: bool = True
+    secret: bool = False
+    """Whether the value may hold a password: it is not shown, and no backup carries it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,20 @@ def _seconds(written: object) -> Value:
     if not (isfinite(value) and value >= 0):
         raise ValueError(written)
     return value
+
+
+def _yes_or_no(written: object) -> Value:
+    text = str(written).lower()
+    if text not in {"true", "false", "1", "0"}:
+        raise ValueError(written)
+    return text in {"true", "1"}
+
+
+def _mail_security(written: object) -> Value:
+    text = str(written).lower()
+    if text not in {"starttls", "tls", "none"}:
+        raise ValueError(written)
+    return text
 
 
 SETTINGS = (
@@ -87,6 +104,135 @@ SETTINGS = (
         "等待另一写入进程的秒数",
         "seconds to wait while another process writes",
     ),
+    Setting(
+        "database_url",
+        "JIQUN_DATABASE_URL",
+        lambda: "",
+        str,
+        "postgresql://user@host/name",
+        "运行库；留空为工作区内的 SQLite，多个网页进程时用 PostgreSQL",
+        "operational database; empty for SQLite in the workspace, PostgreSQL for more than one web process",
+        secret=True,
+    ),
+    Setting(
+        "public",
+        "JIQUN_PUBLIC",
+        lambda: False,
+        _yes_or_no,
+        "true / false",
+        "未登录的访客能否查看汇总结果",
+        "whether visitors who are not signed in may see aggregate results",
+    ),
+    Setting(
+        "hosts",
+        "JIQUN_HOSTS",
+        lambda: "",
+        str,
+        "names, separated by blanks",
+        "控制台可用的主机名，以空格分隔；IP 地址与 localhost 始终可用",
+        "host names under which the console may be called, separated by blanks; addresses and localhost always may",
+    ),
+    Setting(
+        "proxies",
+        "JIQUN_PROXIES",
+        lambda: "127.0.0.1",
+        str,
+        "addresses, separated by commas",
+        "可信的反向代理地址，以逗号分隔；只采信它们报告的访客地址与 https",
+        "addresses of reverse proxies, separated by commas, that are believed about the visitor's address and https",
+    ),
+    Setting(
+        "upload_mb",
+        "JIQUN_UPLOAD_MB",
+        lambda: 200.0,
+        _seconds,
+        ">= 0",
+        "上传文件的上限(MB)",
+        "largest file that may be uploaded, in MB",
+    ),
+    Setting(
+        "requests_per_second",
+        "JIQUN_REQUESTS_PER_SECOND",
+        lambda: 100.0,
+        _seconds,
+        ">= 0",
+        "每个访客地址每秒的请求数上限",
+        "most requests per second from one address",
+    ),
+    Setting(
+        "url",
+        "JIQUN_URL",
+        lambda: "",
+        str,
+        "https://name",
+        "控制台对外的地址，用于通知中的链接；留空则不带链接",
+        "address of the console as others see it, for links in notices; empty for none",
+    ),
+    Setting(
+        "smtp_host",
+        "JIQUN_SMTP_HOST",
+        lambda: "",
+        str,
+        "a host name",
+        "发送通知的邮件服务器；留空则不发邮件",
+        "mail server that sends notices; empty for no mail",
+    ),
+    Setting(
+        "smtp_port",
+        "JIQUN_SMTP_PORT",
+        lambda: 587.0,
+        _seconds,
+        ">= 0",
+        "邮件服务器的端口",
+        "port of the mail server",
+    ),
+    Setting(
+        "smtp_security",
+        "JIQUN_SMTP_SECURITY",
+        lambda: "starttls",
+        _mail_security,
+        "starttls / tls / none",
+        "与邮件服务器的连接如何加密",
+        "how the connection to the mail server is encrypted",
+    ),
+    Setting(
+        "smtp_user",
+        "JIQUN_SMTP_USER",
+        lambda: "",
+        str,
+        "a name",
+        "登录邮件服务器的用户名；留空则不登录",
+        "name to sign in to the mail server with; empty for none",
+    ),
+    Setting(
+        "smtp_password",
+        "JIQUN_SMTP_PASSWORD",
+        lambda: "",
+        str,
+        "a password",
+        "登录邮件服务器的口令",
+        "password to sign in to the mail server with",
+        in_file=False,
+        secret=True,
+    ),
+    Setting(
+        "mail_from",
+        "JIQUN_MAIL_FROM",
+        lambda: "jiqun@localhost",
+        str,
+        "name@host",
+        "通知邮件的发件人",
+        "sender of notices by mail",
+    ),
+    Setting(
+        "webhook_hosts",
+        "JIQUN_WEBHOOK_HOSTS",
+        lambda: "",
+        str,
+        "host names, separated by blanks",
+        "除企业微信和钉钉官方主机外，群机器人可用的主机，以空格分隔",
+        "hosts that group robots may have besides the official ones of 企业微信 and 钉钉, separated by blanks",
+    ),
 )
 
 
@@ -105,9 +251,21 @@ def template() -> str:
             if setting.in_file:
                 default = setting.default()
                 yield f"\n# {setting.help_en}\n# {setting.help_zh}"
-                yield f"# {setting.name} = " + (f'"{default}"' if isinstance(default, str) else str(default))
+                yield f"# {setting.name} = " + (f'"{default}"' if isinstance(default, str) else str(default).lower())
 
     return "\n".join(lines()) + "\n"
+
+
+def without_secrets(written: bytes) -> bytes:
+    r"""The text of a `jiqun.toml` without its secret settings, for a backup.
+
+    Examples
+    --------
+    >>> without_secrets(b'language = "zh"\ndatabase_url = "postgresql://me:pw@db/x"\n')
+    b'language = "zh"\n'
+    """
+    names = "|".join(setting.name for setting in SETTINGS if setting.secret)
+    return re.sub(rf"(?m)^[ \t]*[\"']?({names})[\"']?[ \t]*=.*\n?".encode(), b"", written)
 
 
 def resolve(root: Path | None) -> dict[str, Resolved]:
@@ -120,8 +278,8 @@ def resolve(root: Path | None) -> dict[str, Resolved]:
 
     Examples
     --------
-    >>> sorted(resolve(None))
-    ['language', 'lock_wait_seconds', 'workspace']
+    >>> "language" in resolve(None)
+    True
     """
     written = _read(root / NAME) if root else {}
     return {setting.name: _resolve(setting, written, root) for setting in SETTINGS}
@@ -138,7 +296,8 @@ def _resolve(setting: Setting, written: dict[str, object], root: Path | None) ->
     try:
         return Resolved(setting, setting.read(found), origin)
     except ValueError:
-        raise UsageError("JQ-STORE-022", where=where, value=found, expected=setting.expected) from None
+        shown = "***" if setting.secret else found
+        raise UsageError("JQ-STORE-022", where=where, value=shown, expected=setting.expected) from None
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -11,17 +11,20 @@ from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from threading import Lock
 from typing import Literal
 from weakref import finalize
 
 import polars as pl
+from sqlalchemy import URL
 
 from jiqun.core.clock import Clock, system_clock
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.lineage import Lineage
 from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import schema
-from jiqun.store import config, manifest
+from jiqun.store import config, database, manifest
+from jiqun.store.database import Database
 from jiqun.store.files import checked_name, make_folder, place, remove, stamp, told, write_bytes
 from jiqun.store.lock import WriterLock
 from jiqun.store.manifest import KindState, Manifest, result_path
@@ -64,6 +67,8 @@ class Workspace:
         self._scratch = self.path / ".tmp"
         self._serial = count()
         self._spare: Path | None = None
+        self._database: Database | None = None
+        self._opening = Lock()
 
     @classmethod
     def init(cls, path: Path | str, *, clock: Clock = system_clock) -> Workspace:
@@ -148,6 +153,37 @@ class Workspace:
                 if outermost:
                     with suppress(OSError):
                         remove(self._scratch)
+
+    @property
+    def database(self) -> Database:
+        """The operational database 运行库, opened on first use.
+
+        Raises
+        ------
+        WorkspaceError
+            JQ-STORE-037: of a later program; JQ-STORE-038: cannot be opened; JQ-STORE-010: the disk refuses.
+        UsageError
+            JQ-STORE-039, 040: the setting `database_url` is wrong, or its driver absent.
+        """
+        with self._opening:
+            if self._database is None:
+                local = URL.create("sqlite", database=str(self.path / database.NAME))
+                url = str(self.settings["database_url"].value) or local
+                wait = float(self.settings["lock_wait_seconds"].value)
+                self._database = Database(url, clock=self.clock, wait_seconds=wait)
+            return self._database
+
+    @property
+    def has_database(self) -> bool:
+        """Whether there is one already; `database` would make it."""
+        return bool(self.settings["database_url"].value) or (self.path / database.NAME).is_file()
+
+    def close(self) -> None:
+        """Close the database if it is open; it opens again when asked for."""
+        with self._opening:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
 
     # Tables
 
