@@ -1,9 +1,9 @@
-"""A small document with every kind of block, and a strict reader of pages."""
+"""A small document with every kind of block, one that is hostile everywhere, and a strict reader of pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from html.parser import HTMLParser
 
 from jiqun.core.document import (
@@ -24,6 +24,7 @@ from jiqun.core.document import (
     Text,
 )
 from jiqun.core.lineage import Lineage, Source
+from jiqun.core.text import visible
 
 CITIES = (
     ("圣何塞", "San Jose", -121.89, 37.34, 1420),
@@ -37,6 +38,22 @@ CITIES = (
     ("奥克兰", "Auckland", 174.76, -36.85, 40),
     ("圣保罗", "São Paulo", -46.63, -23.55, 30),
 )
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "'><img src=x onerror=alert(1)>",
+    "]]></style></script><!--",
+    "javascript:alert(1)",
+    "&lt;b&gt; &amp; &#x3C;",
+    "\u202egpj.exe\u202c \u2066x\u2069",
+    "a\x00b\x1bc\ud800d\uffff",
+    "=HYPERLINK(\"http://x\",\"y\")",
+    "名" * 10_000,
+    "#panic(1) *b* $x$ @ref // \\ `code` #eval(\"1\")",
+    "{{ 7 * 7 }} {% raw %} {_{ x }_}",
+    "مرحبا 👩‍💻 😀",
+    "",
+)  # fmt: skip
 VOID = {"meta", "input", "br", "hr", "col", "link", "img"}
 
 
@@ -127,6 +144,35 @@ def document(map_bubbles: tuple[Bubble, ...] | None = None) -> Document:
         ),
         Lineage("atlas.find_clusters", "1", {"eps_km": 20.0}, (Source("organisations", "ab" * 32, "2024-05"),)),
         (Text("地名：GeoNames", "Names: GeoNames"),),
+    )
+
+
+def everywhere(zh: str, en: str) -> Document:
+    """A document that puts the same two strings into every place that takes one."""
+    text = Text(zh, en)
+    hull = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+    columns = (Column("k", text), Column(zh or "k2", text, "code"), Column("n", text, "number"))
+    table = Table("t", text, columns, [(zh, text, en), (text, en, None)], text, zh, text)
+    world = Map((Bubble(0.5, 0.5, 3, 0.5, text, text, "s"),), (Shape((hull,), text),), None, [(0.5, 0.5)])
+    bars = Bars((Bar(text, 1.0, 0.5, 2.0),), text, 1.0, text)
+    return Document(
+        text,
+        text,
+        (
+            Paragraph(text, "lead"),
+            Paragraph(text, "caution"),
+            KeyFigures((KeyFigure(text, text, text),)),
+            table,
+            Figure("f", text, text, world, table),
+            Figure("g", text, text, replace(world, extent=(0, 0, 1, 1)), replace(table, id="u")),
+            Figure("h", text, text, bars, replace(table, id="v")),
+            Section("s", text, (Section("s2", text, ()),)),
+            Section("s3", text, ()),
+        ),
+        Lineage(zh, en, {zh: en, "list": [zh]}, (Source(zh, en, zh),))
+        if visible(zh + en) == zh + en
+        else Lineage("m", "1"),
+        (text,),
     )
 
 

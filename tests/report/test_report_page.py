@@ -12,41 +12,21 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import CITIES, Element, bubbles, document, ranking, read, texts
+from report_samples import CITIES, HOSTILE, Element, bubbles, document, everywhere, ranking, read, texts
 
 from jiqun import report
 from jiqun.core.document import (
-    Bar,
-    Bars,
-    Bubble,
     Column,
     Document,
     Figure,
-    KeyFigure,
-    KeyFigures,
     Map,
-    Paragraph,
     Section,
-    Shape,
     Table,
     Text,
 )
-from jiqun.core.lineage import Lineage, Source
+from jiqun.core.lineage import Lineage
 from jiqun.core.text import visible
 
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><svg onload=alert(1)>',
-    "'><img src=x onerror=alert(1)>",
-    "]]></style></script><!--",
-    "javascript:alert(1)",
-    "&lt;b&gt; &amp; &#x3C;",
-    "\u202egpj.exe\u202c \u2066x\u2069",
-    "a\x00b\x1bc\ud800d\uffff",
-    "=HYPERLINK(\"http://x\",\"y\")",
-    "名" * 10_000,
-    "",
-)  # fmt: skip
 FETCHING = {"src", "srcset", "data", "poster", "action", "background", "style", "formaction", "ping", "xlink:href"}
 
 
@@ -79,7 +59,7 @@ def assert_inert(page: Element) -> None:
         digest = base64.b64encode(hashlib.sha256(part.words().encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
     assert "@import" not in style.words()
-    assert "url(" not in style.words()
+    assert not re.search(r"url\((?!#)", style.words())
 
 
 def test_a_page_is_inert(page):
@@ -175,35 +155,6 @@ def test_a_document_that_contradicts_itself_is_refused(blocks, message):
     doc = Document(Text("题", "Title"), Text("", ""), blocks, Lineage("m", "1"))
     with pytest.raises(ValueError, match=re.escape(message)):
         report.html(doc)
-
-
-def everywhere(zh: str, en: str) -> Document:
-    """A document that puts the same two strings into every place that takes one."""
-    text = Text(zh, en)
-    hull = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
-    columns = (Column("k", text), Column(zh or "k2", text, "code"), Column("n", text, "number"))
-    table = Table("t", text, columns, [(zh, text, en), (text, en, None)], text, zh, text)
-    world = Map((Bubble(0.5, 0.5, 3, 0.5, text, text, "s"),), (Shape((hull,), text),), None, [(0.5, 0.5)])
-    bars = Bars((Bar(text, 1.0, 0.5, 2.0),), text, 1.0, text)
-    return Document(
-        text,
-        text,
-        (
-            Paragraph(text, "lead"),
-            Paragraph(text, "caution"),
-            KeyFigures((KeyFigure(text, text, text),)),
-            table,
-            Figure("f", text, text, world, table),
-            Figure("g", text, text, replace(world, extent=(0, 0, 1, 1)), replace(table, id="u")),
-            Figure("h", text, text, bars, replace(table, id="v")),
-            Section("s", text, (Section("s2", text, ()),)),
-            Section("s3", text, ()),
-        ),
-        Lineage(zh, en, {zh: en, "list": [zh]}, (Source(zh, en, zh),))
-        if visible(zh + en) == zh + en
-        else Lineage("m", "1"),
-        (text,),
-    )
 
 
 ALLOWED = {each.tag for each in read(report.html(everywhere("甲", "A"))).all()}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from jiqun.core.arrays import Floats, Integers
 from jiqun.core.errors import Language
 from jiqun.core.lineage import Lineage
 
@@ -97,12 +98,81 @@ class Legend:
     point: Text | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Division:
+    """One division of a national base map 行政区; `at` is where its name stands.
+
+    Rings of its polygons, the outer ring first, and points of islands too small for an outline: all n × 2 (lon, lat).
+    """
+
+    code: str
+    at: tuple[float, float]
+    polygons: tuple[tuple[Floats, ...], ...]
+    islets: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class BaseMap:
+    """A national map to draw on 底图, whom to credit, and its approval number (审图号) where it has one.
+
+    `dashes` are the lines of the South China Sea, `undefined` the parts of the outline that are not settled.
+    """
+
+    divisions: tuple[Division, ...]
+    dashes: tuple[Floats, ...]
+    undefined: tuple[Floats, ...]
+    credit: Text
+    approval: str = ""
+
+
+@dataclass(frozen=True)
+class Area:
+    """One division with its value on a choropleth map; None is “no data”, never 0."""
+
+    code: str
+    value: float | None
+    label: Text
+    detail: Text
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Choropleth:
+    """Divisions of the base map shaded by class 分级设色图: class i holds values from `breaks[i]` to below `breaks[i + 1]`.
+
+    A value of 0 has a class of its own where the first break is above it; a division without an area has no data.
+    """
+
+    areas: tuple[Area, ...]
+    breaks: tuple[float, ...]
+    measure: Text
+    kind: Kind = "number"
+    digits: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Counts of points in the cells of a grid over the drawing 网格计数.
+
+    `x` and `y` are the cells' centres and `width` is a cell's width, in the drawing's units (`jiqun.report.bins`);
+    `breaks` are the lowest counts of the classes.
+    """
+
+    x: Floats
+    y: Floats
+    counts: Integers
+    width: float
+    breaks: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Map:
-    """Bubbles, outlines and points on a coastline base.
+    """Bubbles, outlines, points, cells or shaded divisions on a base.
 
     `points` are (lon, lat) of places too many to name; those that fall together become one larger dot.
-    `extent` is (west, south, east, north) in degrees, west > east across the antimeridian; None is the world.
+    `extent` is (west, south, east, north) in degrees, west > east across the antimeridian; None is all of `base`: the
+    world, or China with the South China Sea. A part of the world shows coastlines, a part of China its provinces too.
+    `official` is drawn instead of the base map that the package ships.
     """
 
     bubbles: tuple[Bubble, ...] = ()
@@ -110,6 +180,10 @@ class Map:
     extent: tuple[float, float, float, float] | None = None
     points: Sequence[tuple[float, float]] = ()
     legend: Legend | None = None
+    base: Literal["world", "china"] = "world"
+    areas: Choropleth | None = None
+    cells: Cells | None = None
+    official: BaseMap | None = None
 
 
 @dataclass(frozen=True)

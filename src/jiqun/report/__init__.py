@@ -1,6 +1,8 @@
-"""Reports 报告: one `Document` becomes a file that can be read anywhere. Knows only what `jiqun.core.document` says."""
+"""Reports 报告: one `Document` becomes a page fragment or a file. Knows only what `jiqun.core.document` says."""
 
 from jiqun.report.formats import spoken
+from jiqun.report.fragment import fragment, stylesheet
 from jiqun.report.page import html
+from jiqun.report.render import render
 
-__all__ = ["html", "spoken"]
+__all__ = ["fragment", "html", "render", "spoken", "stylesheet"]

@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from jiqun.core.document import Text
-from jiqun.report import land
+from jiqun.report import choropleth, land
 from jiqun.report.labels import Box, columns
 from jiqun.report.markup import Html, element, join
 from jiqun.report.projection import Projection, Region, World
@@ -32,9 +32,11 @@ _GRID_STEPS = (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
 def land_symbol() -> Html:
-    """The world's land, to stand once in a page; every map of that page uses it."""
+    """The world's land and the hatching of “no data”, to stand once in a page; every map of that page uses them."""
     outline = element("path", id=_LAND_ID, d=_world_land())
-    return element("svg", element("defs", outline), width="0", height="0", class_="defs", aria_hidden="true")
+    return element(
+        "svg", element("defs", outline, choropleth.pattern()), width="0", height="0", class_="defs", aria_hidden="true"
+    )
 
 
 def outline(polygons: Sequence[BaseGeometry], projection: Projection) -> str:
@@ -71,8 +73,11 @@ def world() -> Html:
     )
 
 
-def region(view: Region) -> tuple[Html, dict[Size, list[Box]]]:
-    """Land, grid and frame of a region; and the boxes that the grid's labels fill at each screen size."""
+def region(view: Region, borders: Sequence[BaseGeometry] = ()) -> tuple[Html, dict[Size, list[Box]]]:
+    """Land, grid, frame and borders of a region; and the boxes that the grid's labels fill at each screen size.
+
+    `borders` are lines in degrees.
+    """
     width, height = view.width, view.height
     marks, boxes = _grid(view)
     coast = shows_coast(view)
@@ -80,9 +85,16 @@ def region(view: Region) -> tuple[Html, dict[Size, list[Box]]]:
         element("rect", width=num(width), height=num(height), class_="water" if coast else "near"),
         element("path", d=outline(land.within("local", view.box()), view), class_="near") if coast else "",
         marks,
+        element("path", d=_lines(borders, view), class_="border") if borders else "",
         element("rect", width=num(width), height=num(height), class_="frame"),
     ]
     return join(parts), boxes
+
+
+def _lines(lines: Sequence[BaseGeometry], view: Region) -> str:
+    cut = shapely.get_parts(shapely.clip_by_rect(np.array(lines, dtype=object), *view.box()))
+    placed = (view(*shapely.get_coordinates(line).T) for line in cut if line.geom_type == "LineString")
+    return "".join(path(x, y, closed=False) for x, y in placed)
 
 
 def shows_coast(view: Region) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from jiqun.core.document import Block, Document, Figure, KeyFigures, Map, Paragraph, Section, Table, Text
-from jiqun.report import bars, maps, tables
-from jiqun.report.markup import Html, both, element
+from jiqun.core.document import Bars, Block, Document, Figure, KeyFigures, Map, Paragraph, Section, Table, Text
+from jiqun.core.lineage import Lineage
+from jiqun.report import bars, land, lineage, maps, tables
+from jiqun.report.markup import Html, both, element, flat
+from jiqun.report.voice import voice
 
 _ANCHOR = re.compile(r"[\w.:-]+")
 _OWN = "jq-"
@@ -22,6 +24,42 @@ def walk(blocks: Iterable[Block]) -> Iterator[Block]:
             yield from walk(block.blocks)
 
 
+def tables_of(blocks: Iterable[Block]) -> dict[str, Table]:
+    """What to print for each table, by id: for a figure's, one like it that stands on its own, if there is one.
+
+    A page folds the table of a figure away; a file would print the same twice.
+    """
+    blocks = list(walk(blocks))
+    standing = {block.id: block for block in blocks if isinstance(block, Table)}
+    drawn = (block.table for block in blocks if isinstance(block, Figure))
+    like = {table.id: next((other for other in standing.values() if _same(table, other)), table) for table in drawn}
+    return like | standing
+
+
+def _same(one: Table, other: Table) -> bool:
+    return (
+        (one.title, one.columns, one.source, one.as_of, one.note)
+        == (other.title, other.columns, other.source, other.as_of, other.note)
+        and len(one.rows) == len(other.rows)
+        and all(row == beside for row, beside in zip(one.rows, other.rows, strict=True))
+    )
+
+
+def marks(blocks: Iterable[Block]) -> Iterator[Map | Bars]:
+    """What the figures draw."""
+    return (block.mark for block in walk(blocks) if isinstance(block, Figure))
+
+
+def credits_of(document: Document) -> list[Text]:
+    """Whom to thank: for the data, and for the map base where there is a map."""
+    return [*document.attributions, *map_credits(document.blocks)]
+
+
+def map_credits(blocks: Iterable[Block]) -> list[Text]:
+    """Whom to thank for what lies under the maps."""
+    return [land.SOURCE] if any(isinstance(mark, Map) and maps.shows_coast(mark) for mark in marks(blocks)) else []
+
+
 def check(document: Document) -> None:
     """Ids are unique and can be anchors, anchors lead somewhere.
 
@@ -30,22 +68,39 @@ def check(document: Document) -> None:
     ValueError
         Names the id or the anchor.
     """
-    seen: dict[str, object] = {}
+    seen = claim_ids(document.blocks)
     anchors: dict[str, str] = {}
     for block in walk(document.blocks):
-        if isinstance(block, (Section, Figure, Table)):
-            _claim(seen, block.id, block)
         if isinstance(block, Figure) and isinstance(block.mark, Map):
             anchors |= {bubble.anchor: block.id for bubble in block.mark.bubbles if bubble.anchor}
+            areas = block.mark.areas.areas if block.mark.areas else ()
+            anchors |= {area.anchor: block.id for area in areas if area.anchor}
+        table = block.table if isinstance(block, Figure) else block
+        if isinstance(table, Table):
+            anchors |= {link: table.id for link in table.links if link}
+    lost = sorted(anchor for anchor in anchors if anchor not in seen)
+    if lost:
+        raise ValueError(f"{anchors[lost[0]]}: the anchor {lost[0]!r} leads nowhere")
+
+
+def claim_ids(blocks: Iterable[Block]) -> dict[str, object]:
+    """What each id names.
+
+    Raises
+    ------
+    ValueError
+        An id is used twice or cannot be an anchor; a table has not one link for each row.
+    """
+    seen: dict[str, object] = {}
+    for block in walk(blocks):
+        if isinstance(block, (Section, Figure, Table)):
+            _claim(seen, block.id, block)
         table = block.table if isinstance(block, Figure) else block
         if isinstance(table, Table):
             _claim(seen, table.id, table)
             if table.links and len(table.links) != len(table.rows):
                 raise ValueError(f"table {table.id}: {len(table.links)} links for {len(table.rows)} rows")
-            anchors |= {link: table.id for link in table.links if link}
-    lost = sorted(anchor for anchor in anchors if anchor not in seen)
-    if lost:
-        raise ValueError(f"{anchors[lost[0]]}: the anchor {lost[0]!r} leads nowhere")
+    return seen
 
 
 def _claim(seen: dict[str, object], id_: str, owner: object) -> None:
@@ -58,10 +113,10 @@ def _claim(seen: dict[str, object], id_: str, owner: object) -> None:
 
 
 class Writer:
-    """Writes the blocks of one document; a table that stands in it more than once is written once and linked to."""
+    """Writes blocks that stand together; a table among them more than once is written once and linked to."""
 
-    def __init__(self, document: Document) -> None:
-        self._standing = {block.id for block in walk(document.blocks) if isinstance(block, Table)}
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._standing = {block.id for block in walk(blocks) if isinstance(block, Table)}
         self._written: set[str] = set()
 
     def block(self, block: Block, level: int = 2) -> Html:
@@ -108,12 +163,34 @@ class Writer:
 
     def _section(self, section: Section, level: int) -> Html:
         title_id = f"jq-{section.id}-title"
-        up = element("a", "↑", href="#jq-top", class_="up", aria_label="回到开头 · To the top")
-        heading = element(f"h{min(level, 6)}", both(section.title), id=title_id)
         inner = (self.block(block, level + 1) for block in section.blocks)
         return element(
-            "section", element("div", heading, up, class_="head"), *inner, id=section.id, aria_labelledby=title_id
+            "section", _head(section.title, level, title_id), *inner, id=section.id, aria_labelledby=title_id
         )
+
+
+def _head(title: Text, level: int, title_id: str) -> Html:
+    heading = element(f"h{min(level, 6)}", both(title), id=title_id)
+    top = voice().top
+    label = flat(Text("回到开头", "To the top"))
+    up = [element("a", "↑", href=top, class_="up", aria_label=label)] if top else []
+    return element("div", heading, *up, class_="head")
+
+
+def written_lineage(of: Lineage, level: int = 2) -> Html:
+    """Method, parameters and inputs in words, last in a document."""
+    rows = []
+    for fact in lineage.facts(of):
+        told = [part for part in (both(fact.words), element("code", fact.code)) if part]
+        between = [element("br")] if len(told) > 1 else []
+        rows += [element("dt", both(fact.name)), element("dd", *told[:1], *between, *told[1:])]
+    return element(
+        "section",
+        element("div", element(f"h{level}", both(lineage.TITLE)), class_="head"),
+        both(lineage.introduction(of), "p"),
+        element("dl", *rows, class_="lineage"),
+        id="jq-lineage",
+    )
 
 
 def _see(table: Table) -> Html:

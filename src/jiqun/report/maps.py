@@ -1,7 +1,8 @@
-"""Maps 地图: bubbles, outlines and points on land, drawn on the server as SVG.
+"""Maps 地图: bubbles, outlines, points, cells and shaded divisions, drawn on the server as SVG.
 
-The world is drawn in Equal Earth, a region in equirectangular projection with a grid and a scale bar. Circle areas are
-proportional to values, the largest lies at the bottom. Only coastlines are drawn, no borders.
+The world is drawn in Equal Earth, China in Albers with the South China Sea in an inset, a region in equirectangular
+projection with a grid and a scale bar. Circle areas are proportional to values, the largest lies at the bottom. On
+the world only coastlines are drawn, no borders.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from jiqun.core.document import Bubble, Legend, Map, Shape, Text
+from jiqun.core.document import Area, BaseMap, Bubble, Cells, Legend, Map, Shape, Text
 from jiqun.core.errors import Language
-from jiqun.report import basemap, labels, land
+from jiqun.report import basemap, china, choropleth, labels, land
 from jiqun.report.formats import cell
 from jiqun.report.labels import Box, Label, Mark
-from jiqun.report.markup import LANGUAGES, Html, both, element, flat, join
-from jiqun.report.projection import Projection, Region, World
+from jiqun.report.markup import Html, both, element, flat, join
+from jiqun.report.projection import Conic, Projection, Region, World, seen
 from jiqun.report.svg import SIZES, Size, dots, font, num, sized, words
+from jiqun.report.voice import voice
 
 SHADES = 5
 """Steps of strength, from pale to dark (in the dark: from dim to bright)."""
 
-_LARGEST_WORLD, _LARGEST_REGION = 30.0, 26.0
+_LARGEST: dict[type, float] = {World: 30.0, Conic: 26.0, Region: 26.0}
+_CLASSES: dict[type, str] = {World: "map", Conic: "map china", Region: "map part"}
 _MOST_LABELS: dict[Size, int] = {"wide": 12, "narrow": 5}
 _LABEL_EMS = 16.0
 _COAST_EXACT_KM = 600.0
@@ -49,46 +52,98 @@ def draw(drawn: Map, *, title_id: str) -> Html:
     It uses `basemap.land_symbol`, which must stand once in the same page. With links in it the drawing is a group of
     links, else one image; `title_id` is the element that names it.
     """
-    view = _view(drawn)
-    placed = circles(drawn.bubbles, view)
+    views = panels(drawn)
+    view = views[0]
+    placed = circles(drawn.bubbles, views)
     shapes = [(shape, _polygons(shape, view)) for shape in drawn.shapes]
-    base, taken = (basemap.world(), {size: [] for size in SIZES}) if isinstance(view, World) else basemap.region(view)
-    parts = [base, _outlines(shapes, view), _points(drawn.points, view), *map(_bubble, placed)]
-    height = view.height
-    keyed = drawn.legend is not None and drawn.legend.area is not None and bool(placed)
-    if isinstance(view, Region):
-        height += basemap.STRIP
-        parts += [basemap.scale_bar(view), basemap.locator(view)]
-        parts += [_key(placed, view.width * 0.36, height - 4, view)] if keyed else []
-    elif keyed:
-        parts.append(_key(placed, 130.0, height - 6, view))
-        taken = {size: [Box(100.0, height - 70, 420.0, height)] for size in SIZES}
+    base, taken, height = _base(drawn, views)
+    parts = [base, _cells(drawn.cells), _outlines(shapes, view), _points(drawn.points, views), *map(_bubble, placed)]
+    if isinstance(view, Conic):
+        parts += [*_division_names(drawn), china.notes(_national(drawn))]
+    if drawn.legend is not None and drawn.legend.area is not None and placed:
+        left, bottom, covered = _key_place(view, height)
+        parts.append(_key(placed, left, bottom, view))
+        taken = {size: [*taken[size], *covered] for size in SIZES}
     parts.append(_names(placed, shapes, view, taken))
+    linked = any(circle.bubble.anchor for circle in placed) or any(area.anchor for area in _areas(drawn))
     return element(
         "svg",
         *parts,
-        class_="map",
+        class_=_CLASSES[type(view)],
         viewBox=f"0 0 {num(view.width)} {num(height)}",
-        role="group" if any(circle.bubble.anchor for circle in placed) else "img",
+        role="group" if linked else "img",
         aria_labelledby=title_id,
     )
 
 
-def _view(drawn: Map) -> World | Region:
-    return basemap.WORLD if drawn.extent is None else Region.around(drawn.extent)
+def panels(drawn: Map) -> tuple[Projection, ...]:
+    """The frames of a map, the main one first; a mark is drawn in the first that shows it."""
+    if drawn.extent is not None:
+        return (Region.around(drawn.extent),)
+    return china.PANELS if drawn.base == "china" else (basemap.WORLD,)
 
 
-def circles(bubbles: Sequence[Bubble], view: Projection) -> list[Circle]:
-    """Bubbles inside the view, the largest first; areas are proportional to `Bubble.area`."""
-    _, south, east, north = view.box()
+def shows_coast(drawn: Map) -> bool:
+    """Whether a map draws coastlines, whose source must then be named; the map of China names its own."""
+    return not isinstance(panels(drawn)[0], Conic)
+
+
+def _national(drawn: Map) -> BaseMap:
+    return drawn.official or china.builtin()
+
+
+def _areas(drawn: Map) -> Sequence[Area]:
+    return drawn.areas.areas if drawn.areas else ()
+
+
+def _base(drawn: Map, views: Sequence[Projection]) -> tuple[Html, dict[Size, list[Box]], float]:
+    """What lies under the marks, the boxes that no label may touch, and the height of the whole drawing."""
+    view = views[0]
+    if isinstance(view, World):
+        return basemap.world(), {size: [] for size in SIZES}, view.height
+    if isinstance(view, Region):
+        base, taken = basemap.region(view, china.inner_borders(_national(drawn)) if drawn.base == "china" else ())
+        return join([base, basemap.scale_bar(view), basemap.locator(view)]), taken, view.height + basemap.STRIP
+    national = _national(drawn)
+    inset = Box(*china.INSET.page)
+    frames = [
+        china.panel(
+            national,
+            of,
+            choropleth.divisions(drawn.areas, national, of, linked=of is china.MAIN)
+            if drawn.areas
+            else china.plain_divisions(national, of),
+        )
+        for of in china.PANELS
+    ]
+    return join(frames), {size: [inset] for size in SIZES}, china.MAIN.height + china.STRIP
+
+
+def _division_names(drawn: Map) -> list[Html]:
+    return [choropleth.names(drawn.areas, _national(drawn))] if drawn.areas else []
+
+
+def _key_place(view: Projection, height: float) -> tuple[float, float, list[Box]]:
+    """Where the key of circles stands: its left end and its base; and the box it fills on the map."""
+    if isinstance(view, Region):
+        return view.width * 0.36, height - 4, []
+    if isinstance(view, Conic):
+        return 24.0, view.height - 10, [Box(0.0, view.height - 80, 340.0, view.height)]
+    return 130.0, height - 6, [Box(100.0, height - 70, 420.0, height)]
+
+
+def circles(bubbles: Sequence[Bubble], views: Sequence[Projection]) -> list[Circle]:
+    """Bubbles inside the views, the largest first; areas are proportional to `Bubble.area`."""
     drawable = sorted((bubble for bubble in bubbles if 0 < bubble.area < math.inf), key=lambda bubble: -bubble.area)
-    largest = _LARGEST_WORLD if isinstance(view, World) else _LARGEST_REGION
+    largest = _LARGEST[type(views[0])]
     out = []
     for bubble in drawable:
-        lon = view.west + (bubble.lon - view.west) % 360
-        if lon <= east and south <= bubble.lat <= north:
-            x, y = view(np.array([lon]), np.array([bubble.lat]))
-            out.append(Circle(bubble, float(x[0]), float(y[0]), largest * math.sqrt(bubble.area / drawable[0].area)))
+        for view in views:
+            inside, x, y = seen(view, np.array([bubble.lon]), np.array([bubble.lat]))
+            if inside[0]:
+                r = largest * math.sqrt(bubble.area / drawable[0].area)
+                out.append(Circle(bubble, float(x[0]), float(y[0]), r))
+                break
     return out
 
 
@@ -103,7 +158,7 @@ def _bubble(circle: Circle) -> Html:
     title = [element("title", flat(named))] if named.zh or named.en else []
     shape = {"cx": num(circle.x), "cy": num(circle.y), "r": num(circle.r), "class_": f"b s{shade_step(bubble.shade)}"}
     if bubble.anchor:
-        return element("a", *title, element("circle", **shape), href=f"#{bubble.anchor}")
+        return element("a", *title, element("circle", **shape), href=voice().href(bubble.anchor))
     return element("circle", *title, **shape)
 
 
@@ -121,18 +176,34 @@ def _outlines(shapes: Sequence[tuple[Shape, tuple[BaseGeometry, ...]]], view: Pr
     return join(element("path", element("title", flat(shape.label)), d=d, class_="hull") for shape, d in drawn if d)
 
 
-def _points(points: Sequence[tuple[float, float]], view: Projection) -> Html:
+def _points(points: Sequence[tuple[float, float]], views: Sequence[Projection]) -> Html:
     if not len(points):
         return Html("")
-    _, south, east, north = view.box()
     lon, lat = np.array(points, dtype=np.float64).T
-    lon = view.west + (lon - view.west) % 360
-    inside = (lon <= east) & (lat >= south) & (lat <= north)
-    drawn = dots(*view(lon[inside], lat[inside]))
-    return join(
-        element("path", d=d, class_="dots", stroke_width=num(2 * diameter), transform="scale(.5)")
-        for diameter, _, d in drawn
-    )
+    out = []
+    for view in views:
+        inside, x, y = seen(view, lon, lat)
+        out += [
+            element("path", d=d, class_="dots", stroke_width=num(2 * diameter), transform="scale(.5)")
+            for diameter, _, d in dots(x, y)
+        ]
+        lon, lat = lon[~inside], lat[~inside]
+    return join(out)
+
+
+def _cells(cells: Cells | None) -> Html:
+    """A disc per cell, one path per class, the paler classes below."""
+    if cells is None:
+        return Html("")
+    step = np.searchsorted(np.array(cells.breaks), cells.counts, side="right") - 1
+    out = []
+    for index in range(len(cells.breaks)):
+        chosen = np.rint(np.stack([cells.x, cells.y], axis=1)[step == index] * 10).astype(np.int64)
+        moves = np.diff(chosen, axis=0, prepend=np.zeros((1, 2), dtype=np.int64))
+        d = "".join(f"m{dx} {dy}h0" for dx, dy in moves.tolist())
+        shade = choropleth.step(index, len(cells.breaks))
+        out.append(element("path", d=d, class_=f"cells c{shade}", stroke_width=num(cells.width * 9.4)))
+    return element("g", *out, transform="scale(.1)")
 
 
 def _key(placed: Sequence[Circle], left: float, base: float, view: Projection) -> Html:
@@ -165,24 +236,25 @@ def _names(
     tops = [(shape.label, *_top(polygons, view), 0.0) for shape, polygons in shapes if polygons]
     named = tops + [(circle.bubble.label, circle.x, circle.y, circle.r) for circle in placed]
     disks = labels.Disks([(circle.x, circle.y, circle.r) for circle in placed])
+    spoken = voice().languages
     groups = []
     for size in SIZES:
         most = _MOST_LABELS[size]
         em = font(size, view.width)
         found: dict[Language, list[Label]] = {}
         first: list[Mark] = []
-        for language in LANGUAGES:
+        for language in spoken:
             marks = [
                 Mark(x, y, r, labels.shorten(label.get(language), _LABEL_EMS)) for label, x, y, r in named[: 2 * most]
             ]
-            if language == "en" and marks == first:
-                found["en"] = found["zh"]
+            if found and marks == first:
+                found[language] = found[spoken[0]]
                 break
             first = marks
             found[language] = labels.place(marks, font=em, bounds=bounds, limit=most, avoid=disks, taken=taken[size])
-        shared = [label for label in found["zh"] if label in found["en"]]
+        shared = [label for label in found[spoken[0]] if all(label in found[language] for language in spoken)]
         texts = [_name(label, None) for label in shared]
-        texts += [_name(label, language) for language in LANGUAGES for label in found[language] if label not in shared]
+        texts += [_name(label, language) for language in spoken for label in found[language] if label not in shared]
         groups.append(sized(size, view.width, *texts))
     return element("g", *groups, class_="names", aria_hidden="true")
 
@@ -215,13 +287,33 @@ def legend(drawn: Map) -> Html:
         parts.append(
             [dot, both(told.point), both(Text("（重合处合为较大的点）", " (where they coincide, one larger dot)"))]
         )
-    view = _view(drawn)
-    missing = len(drawn.bubbles) - len(circles(drawn.bubbles, view))
+    if drawn.areas:
+        parts.append(choropleth.legend(drawn.areas, _national(drawn)))
+    if drawn.cells is not None and drawn.cells.breaks:
+        parts.append(_cell_classes(drawn.cells))
+    views = panels(drawn)
+    view = views[0]
+    missing = len(drawn.bubbles) - len(circles(drawn.bubbles, views))
     if missing:
         parts.append([both(Text(f"另有 {missing} 处不在图上，见表", f"{missing} more not on the map: see the table"))])
     if isinstance(view, Region) and basemap.shows_coast(view) and view.width / view.km < _COAST_EXACT_KM:
         parts.append([both(Text("海岸线经简化，可偏差数公里", "Coastline simplified, off by some kilometres"))])
     return element("p", *(element("span", *part) for part in parts), class_="legend") if parts else Html("")
+
+
+def _cell_classes(cells: Cells) -> list[Html]:
+    """The counts that each shade of the cells stands for."""
+    most = int(cells.counts.max())
+    marks = [both(Text("每格企业数：", "Firms per cell: "))]
+    for index, low in enumerate(cells.breaks):
+        high = cells.breaks[index + 1] - 1 if index + 1 < len(cells.breaks) else most
+        shade = choropleth.step(index, len(cells.breaks))
+        box = element("circle", cx="6", cy="6", r="5.5", class_=f"s{shade}")
+        number = (
+            cell(low, "integer", "en") if low >= high else f"{cell(low, 'integer', 'en')}–{cell(high, 'integer', 'en')}"
+        )
+        marks += [element("svg", box, class_="swatch", aria_hidden="true"), Html(f"{number} ")]
+    return marks
 
 
 def _swatches(ticks: Sequence[tuple[float, Text]]) -> list[Html]:

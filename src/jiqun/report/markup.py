@@ -11,11 +11,12 @@ from html import escape
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
 from jiqun.core.text import visible
+from jiqun.report.voice import Voice, voice
 
 TAGS: dict[Language, str] = {"zh": "zh-Hans", "en": "en"}
 """BCP 47 tags of the two languages."""
 
-LANGUAGES: tuple[Language, ...] = ("zh", "en")
+LANGUAGES: tuple[Language, ...] = Voice.languages
 
 _VOID = frozenset({"meta", "input", "br", "hr", "col", "link"})
 
@@ -61,8 +62,20 @@ def element(tag: str, *children: str, **attributes: str | float | bool | None) -
     return Html("".join(parts))
 
 
+def told(content: Text) -> dict[Language, str]:
+    """What a text says in each language of the voice; where one is missing, what the other says.
+
+    Examples
+    --------
+    >>> told(Text("集群", ""))
+    {'zh': '集群', 'en': '集群'}
+    """
+    said: dict[Language, str] = {"zh": content.zh or content.en, "en": content.en or content.zh}
+    return {language: said[language] for language in voice().languages}
+
+
 def both(content: Text, tag: str = "span", **attributes: str | float | bool | None) -> Html:
-    """A text in both languages, each marked with `lang`; once, where they are the same.
+    """A text in both languages, each marked with `lang`; once, where they are the same or the voice has only one.
 
     Examples
     --------
@@ -71,16 +84,16 @@ def both(content: Text, tag: str = "span", **attributes: str | float | bool | No
     >>> both(Text("ACME", "ACME"))
     'ACME'
     """
-    zh, en = content.zh or content.en, content.en or content.zh
-    if zh == en:
-        return element(tag, zh, **attributes) if attributes or tag != "span" else text(zh)
-    return Html(element(tag, zh, lang=TAGS["zh"], **attributes) + element(tag, en, lang=TAGS["en"], **attributes))
+    said = told(content)
+    first, *others = said.values()
+    if all(other == first for other in others):
+        return element(tag, first, **attributes) if attributes or tag != "span" else text(first)
+    return join(element(tag, part, lang=TAGS[language], **attributes) for language, part in said.items())
 
 
 def flat(content: Text, most: int = 200) -> str:
-    """Both languages on two lines, for places that hold no markup such as `<title>` in a drawing."""
-    zh, en = (clipped(part, most) for part in (content.zh or content.en, content.en or content.zh))
-    return zh if zh == en else f"{zh} \u00b7 {en}"
+    """Both languages in one line, for places that hold no markup such as `<title>` in a drawing."""
+    return " \u00b7 ".join(dict.fromkeys(clipped(part, most) for part in told(content).values()))
 
 
 def clipped(content: str, most: int = 200) -> str:

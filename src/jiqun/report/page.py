@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import cache
 from importlib.resources import files
 
-from jiqun.core.document import Block, Document, Figure, Map, Section, Text
+from jiqun.core.document import Block, Document, Map, Section, Text
 from jiqun.core.errors import Language
-from jiqun.core.lineage import Lineage, Source
-from jiqun.report import basemap, blocks, land
+from jiqun.report import basemap, blocks
+from jiqun.report.fragment import stylesheet
 from jiqun.report.markup import TAGS, Html, both, element
 
 _OPEN_CONTENTS = 24
@@ -39,37 +38,38 @@ def html(document: Document, *, language: Language = "zh") -> str:
 
     Examples
     --------
+    >>> from jiqun.core.lineage import Lineage
     >>> page = html(Document(Text("集群", "Clusters"), Text("", ""), (), Lineage("atlas.find_clusters", "1")))
     >>> page.startswith("<!doctype html>"), "://" in page
     (True, False)
     """
     blocks.check(document)
     title = document.title
-    mapped = any(isinstance(block, Figure) and isinstance(block.mark, Map) for block in blocks.walk(document.blocks))
+    mapped = any(isinstance(mark, Map) for mark in blocks.marks(document.blocks))
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=_policy()),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", " · ".join(dict.fromkeys((title.zh, title.en)))),
-        element("style", _asset("style.css")),
+        element("style", _style()),
     )
     main = element(
         "main",
         element("h1", both(title)),
         *([both(document.subtitle, "p", class_="subtitle")] if document.subtitle != Text("", "") else []),
         *_blocks_with_contents(document),
-        _lineage(document.lineage),
+        blocks.written_lineage(document.lineage),
         id="jq-main",
+        class_="doc",
     )
-    attributions = [*document.attributions, *([land.SOURCE] if mapped else [])]
     body = element(
         "body",
         *_radios(language),
         *([basemap.land_symbol()] if mapped else []),
         _header(),
         main,
-        element("footer", *(both(attribution, "p") for attribution in attributions)),
+        element("footer", *(both(attribution, "p") for attribution in blocks.credits_of(document))),
         element("script", _asset("language.js")),
     )
     return f"<!doctype html>\n{element('html', head, body, lang=TAGS[language])}\n"
@@ -81,12 +81,17 @@ def _asset(name: str) -> Html:
 
 
 @cache
+def _style() -> Html:
+    return Html(f"{stylesheet()}{_asset('page.css')}")
+
+
+@cache
 def _policy() -> str:
-    def digest(name: str) -> str:
-        return base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
+    def digest(content: str) -> str:
+        return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
     return (
-        f"default-src 'none'; style-src 'sha256-{digest('style.css')}'; script-src 'sha256-{digest('language.js')}'; "
+        f"default-src 'none'; style-src 'sha256-{digest(_style())}'; script-src 'sha256-{digest(_asset('language.js'))}'; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -111,7 +116,7 @@ def _header() -> Html:
 
 
 def _blocks_with_contents(document: Document) -> list[Html]:
-    writer = blocks.Writer(document)
+    writer = blocks.Writer(document.blocks)
     first = next((i for i, block in enumerate(document.blocks) if isinstance(block, Section)), len(document.blocks))
     return [
         *(writer.block(block) for block in document.blocks[:first]),
@@ -139,35 +144,3 @@ def _list(sections: list[Section]) -> Html:
         link = element("a", both(section.title), href=f"#{section.id}")
         items.append(element("li", link, *([_list(inner)] if inner else [])))
     return element("ul", *items, class_=None if nested else "columns")
-
-
-def _lineage(lineage: Lineage) -> Html:
-    """Method, parameters and inputs in words, last on the page."""
-    told = Text(
-        f"本报告由方法 {lineage.method}（第 {lineage.version} 版）计算得出。方法、参数和输入相同，结果必相同；下面的摘要就是这一结果的名称。",
-        f"Computed by the method {lineage.method}, version {lineage.version}. The same method, parameters and inputs always give the same result; "
-        "the digest below is its name.",
-    )
-    rows = [_fact(Text("方法", "Method"), element("code", lineage.method))]
-    rows.append(_fact(Text("版本", "Version"), element("code", lineage.version)))
-    for name, value in sorted(lineage.parameters.items()):
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-        rows.append(_fact(Text(f"参数 {name}", f"Parameter {name}"), element("code", shown)))
-    rows += [_fact(Text("输入", "Input"), *_source(source)) for source in lineage.inputs]
-    rows.append(_fact(Text("结果摘要", "Result digest"), element("code", lineage.digest)))
-    return element(
-        "section",
-        element("div", element("h2", both(Text("方法与来源", "Method and lineage"))), class_="head"),
-        both(told, "p"),
-        element("dl", *rows, class_="lineage"),
-        id="jq-lineage",
-    )
-
-
-def _fact(name: Text, *value: str) -> Html:
-    return Html(element("dt", both(name)) + element("dd", *value))
-
-
-def _source(source: Source) -> list[str]:
-    as_of = [both(Text(f"，截至 {source.as_of}", f", as of {source.as_of}"))] if source.as_of else []
-    return [source.name, *as_of, element("br"), element("code", f"sha256 {source.digest}")]

@@ -1,7 +1,8 @@
-"""From the globe to the page 地图投影: Equal Earth for the world, equirectangular for a region.
+"""From the globe to the page 地图投影: Equal Earth for the world, Albers for China, equirectangular for a region.
 
 Equal Earth: Šavrič, Patterson & Jenny (2019), The Equal Earth map projection, International Journal of Geographical
-Information Science 33(3), 454–465. Areas keep their proportions, so bubbles and land may be compared by eye.
+Information Science 33(3), 454–465. Albers: Snyder (1987), Map Projections: A Working Manual, USGS Professional Paper
+1395. Both keep areas in proportion, so bubbles and land may be compared by eye.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 EARTH_RADIUS_KM = 6371.0088
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
 _M = math.sqrt(3) / 2
 _STEEPEST_LAT = 85.0
+_PARALLELS = (25.0, 47.0)
+_MERIDIAN = 105.0
 
 
 def equal_earth(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
@@ -55,6 +59,40 @@ def equal_earth(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     return x, y
 
 
+def albers(
+    lon: Floats, lat: Floats, *, parallels: tuple[float, float] = _PARALLELS, meridian: float = _MERIDIAN
+) -> tuple[Floats, Floats]:
+    """Albers equal-area conic 阿伯斯等积圆锥投影 of a unit sphere, true along two parallels, by default China's 25° and 47° N.
+
+        n = (sin φ₁ + sin φ₂) / 2,  C = cos² φ₁ + 2 n sin φ₁,  ρ = √(C − 2 n sin φ) / n
+        x = ρ sin n(λ − λ₀),  y = ρ cos n(λ − λ₀)
+
+    Parameters
+    ----------
+    lon, lat
+        Degrees; `lon` within ±180 of the central meridian.
+
+    Returns
+    -------
+    x and y in sphere radii from the cone's tip, y southwards.
+
+    Notes
+    -----
+    Source: Snyder (1987), equations 14-1 to 14-6, without the shift to an origin's latitude.
+
+    Examples
+    --------
+    >>> x, y = albers(np.array([105.0, 115.0]), np.array([35.0, 35.0]))
+    >>> x.round(4).tolist(), y.round(4).tolist()
+    ([0.0, 0.1402], [1.3943, 1.3872])
+    """
+    first, second = (math.sin(math.radians(parallel)) for parallel in parallels)
+    n = (first + second) / 2
+    rho = np.sqrt(1 - first * first + 2 * n * first - 2 * n * np.sin(np.radians(lat))) / n
+    angle = n * np.radians(lon - meridian)
+    return rho * np.sin(angle), rho * np.cos(angle)
+
+
 class Projection(Protocol):
     """Longitudes and latitudes in degrees to drawing units, y downwards; longitudes lie in [west, west + 360)."""
 
@@ -73,8 +111,24 @@ class Projection(Protocol):
     def box(self) -> tuple[float, float, float, float]:
         """What is drawn: west, south, east, north in degrees, east > west."""
 
+    def shows(self, lon: Floats, lat: Floats) -> Bools:
+        """Which points are drawn."""
+
     def __call__(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         """Drawing coordinates."""
+
+
+def _within(box: tuple[float, float, float, float], lon: Floats, lat: Floats) -> Bools:
+    west, south, east, north = box
+    inside: Bools = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    return inside
+
+
+def seen(view: Projection, lon: Floats, lat: Floats) -> tuple[Bools, Floats, Floats]:
+    """Which points a view shows, and where it draws those, whatever turn their longitudes are on."""
+    turned = view.west + (lon - view.west) % 360
+    inside = view.shows(turned, lat)
+    return inside, *view(turned[inside], lat[inside])
 
 
 @dataclass(frozen=True)
@@ -107,6 +161,10 @@ class World:
     def box(self) -> tuple[float, float, float, float]:
         """West, south, east, north in degrees."""
         return self.west, self.south, self.west + 360, self.north
+
+    def shows(self, lon: Floats, lat: Floats) -> Bools:
+        """Which points are drawn."""
+        return _within(self.box(), lon, lat)
 
     def __call__(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         """Drawing coordinates."""
@@ -172,6 +230,69 @@ class Region:
         """West, south, east, north in degrees."""
         return self.west, self.south, self.east, self.north
 
+    def shows(self, lon: Floats, lat: Floats) -> Bools:
+        """Which points are drawn."""
+        return _within(self.box(), lon, lat)
+
     def __call__(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         """Drawing coordinates."""
         return (lon - self.west) * self._scale, (self.north - lat) * self._stretch
+
+
+@dataclass(frozen=True)
+class Conic:
+    """A frame of the Albers projection: its edges in km of the plane, its corner and its scale on the page 圆锥投影图框.
+
+    `covered` is a part of the page, as left, top, right, bottom, that something else lies on.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    scale: float
+    at: tuple[float, float] = (0.0, 0.0)
+    covered: tuple[float, float, float, float] | None = None
+
+    @property
+    def west(self) -> float:
+        """Westernmost longitude: opposite the central meridian."""
+        return _MERIDIAN - 180
+
+    @property
+    def width(self) -> float:
+        """Drawing width."""
+        return (self.right - self.left) * self.scale
+
+    @property
+    def height(self) -> float:
+        """Drawing height."""
+        return (self.bottom - self.top) * self.scale
+
+    @property
+    def page(self) -> tuple[float, float, float, float]:
+        """Where it lies on the page: left, top, right, bottom."""
+        x, y = self.at
+        return x, y, x + self.width, y + self.height
+
+    def box(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees: wider than any frame of China."""
+        return _MERIDIAN - 60, 0.0, _MERIDIAN + 60, 60.0
+
+    def shows(self, lon: Floats, lat: Floats) -> Bools:
+        """Which points are drawn."""
+        x, y = self(lon, lat)
+        left, top, right, bottom = self.page
+        inside: Bools = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+        if self.covered:
+            left, top, right, bottom = self.covered
+            inside &= ~((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+        return inside
+
+    def __call__(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
+        """Drawing coordinates."""
+        x, y = albers(lon, lat)
+        return (
+            self.at[0] + (x * EARTH_RADIUS_KM - self.left) * self.scale,
+            self.at[1] + (y * EARTH_RADIUS_KM - self.top) * self.scale,
+        )

@@ -15,6 +15,7 @@ from jiqun.core.document import Text
 from jiqun.core.errors import Language
 from jiqun.report.markup import TAGS, Html, element, join
 from jiqun.report.projection import Floats
+from jiqun.report.voice import voice
 
 Size = Literal["wide", "narrow"]
 SIZES: tuple[Size, ...] = ("wide", "narrow")
@@ -102,12 +103,19 @@ def words(
 ) -> Html:
     """A `<text>` per language, once where they are the same, or only `language`. `x` may be a percentage."""
     where = x if isinstance(x, str) else num(x)
-    same = content.zh == content.en
-    chosen: tuple[Language, ...] = (language,) if language else ("zh",) if same else ("zh", "en")
-    tags = {tongue: TAGS[tongue] if language or not same else None for tongue in chosen}
+    spoken = (language,) if language else voice().languages
+    same = not language and len({content.get(tongue) for tongue in spoken}) == 1
     return join(
-        element("text", content.get(tongue), x=where, y=num(y), lang=tags[tongue], class_=kind or None, **attributes)
-        for tongue in chosen
+        element(
+            "text",
+            content.get(tongue),
+            x=where,
+            y=num(y),
+            lang=None if same else TAGS[tongue],
+            class_=kind or None,
+            **attributes,
+        )
+        for tongue in (spoken[:1] if same else spoken)
     )
 
 

@@ -17,8 +17,9 @@ from jiqun.core.errors import Language
 from jiqun.core.sheets import FORMULA_START
 from jiqun.report.formats import MISSING, NUMERIC, cell
 from jiqun.report.markup import LANGUAGES, Html, both, clipped, element
+from jiqun.report.voice import voice
 
-_MOST_CHARACTERS = 160
+MOST_CHARACTERS = 160
 """Longer cells are cut on the page; the downloads hold them whole."""
 
 
@@ -51,11 +52,18 @@ def source_line(table: Table, *, downloads: bool = True) -> Html:
     if table.as_of:
         parts.append(both(Text(f" · 截至 {table.as_of}", f" · as of {table.as_of}")))
     if downloads:
-        for name, kind, content in (("CSV", "text/csv", csv(table)), ("JSON", "application/json", as_json(table))):
-            data = f"data:{kind};charset=utf-8;base64,{base64.b64encode(content).decode()}"
-            link = element("a", name, href=data, download=f"{table.id}.{name.lower()}")
+        for name, address in (voice().twin or embedded)(table).items():
+            link = element("a", name.upper(), href=address, download=f"{table.id}.{name}")
             parts.append(element("span", " · ", link, class_="get"))
     return element("p", *parts, class_="source")
+
+
+def embedded(table: Table) -> dict[str, str]:
+    """The addresses of a table's CSV and JSON, which hold them."""
+    twins = (("csv", "text/csv", csv(table)), ("json", "application/json", as_json(table)))
+    return {
+        name: f"data:{kind};charset=utf-8;base64,{base64.b64encode(content).decode()}" for name, kind, content in twins
+    }
 
 
 def _align(column: Column) -> str | None:
@@ -63,15 +71,13 @@ def _align(column: Column) -> str | None:
 
 
 def _row(table: Table, index: int, named: int) -> Html:
-    row = table.rows[index]
-    if len(row) != len(table.columns):
-        raise ValueError(f"table {table.id}: row {index} has {len(row)} cells, expected {len(table.columns)}")
+    row = check_row(table, index)
     link = table.links[index] if table.links else ""
     out = []
     for i, (value, column) in enumerate(zip(row, table.columns, strict=True)):
         shown = shown_cell(value, column)
         if i == named and link:
-            shown = element("a", shown, href=f"#{link}")
+            shown = element("a", shown, href=voice().href(link))
         if i == named:
             out.append(element("th", shown, scope="row", class_=_align(column)))
         else:
@@ -79,9 +85,23 @@ def _row(table: Table, index: int, named: int) -> Html:
     return element("tr", *out)
 
 
+def check_row(table: Table, index: int) -> tuple[Cell, ...]:
+    """One row, which has a cell for each column.
+
+    Raises
+    ------
+    ValueError
+        Names the table and the row.
+    """
+    row = table.rows[index]
+    if len(row) != len(table.columns):
+        raise ValueError(f"table {table.id}: row {index} has {len(row)} cells, expected {len(table.columns)}")
+    return row
+
+
 def shown_cell(value: Cell, column: Column) -> Html:
     """One cell in both languages, cut where it is very long."""
-    zh, en = (clipped(cell(value, column.kind, language, column.digits), _MOST_CHARACTERS) for language in ("zh", "en"))
+    zh, en = (clipped(cell(value, column.kind, language, column.digits), MOST_CHARACTERS) for language in ("zh", "en"))
     if zh == en == MISSING:
         return element("span", MISSING, class_="na")
     return both(Text(zh, en))
