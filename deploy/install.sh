@@ -11,4 +11,5 @@ python=${PYTHON:-python3}
 pip() { "$target/bin/python" -m pip -q --disable-pip-version-check --no-input "$@"; }
 pip install --no-index --find-links "$bundle" --require-hashes -r "$bundle/server.lock"
 pip install --no-index --no-deps --force-reinstall "$bundle"/jiqun-*.whl
-echo "$("$target/bin/jiqun" --version) is in $target. Next: $target/bin/jiqun init DIR"
+version=$("$target/bin/jiqun" --version)
+echo "$version is in $target. Next: $target/bin/jiqun init DIR"

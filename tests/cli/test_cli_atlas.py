@@ -64,7 +64,7 @@ def test_tables_for_people_name_the_cluster(run, workspace):
 @pytest.mark.parametrize(
     ("arguments", "code", "status"),
     [
-        (("atlas", "list"), "JQ-ATLAS-013", 2),
+        (("atlas", "list"), "JQ-ATLAS-013", 1),
         (("atlas", "run", "--digital", "9"), "JQ-TAXONOMY-004", 1),
         (("atlas", "run", "--digital", "01"), "JQ-ATLAS-005", 1),
         (("atlas", "run", "--alpha", "2"), "JQ-ATLAS-008", 1),

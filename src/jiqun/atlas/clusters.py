@@ -34,6 +34,7 @@ from jiqun.core.progress import Progress, silent
 
 Against = Literal["firms", "population", "nothing"]
 DRAWS = 199
+LEAST_ALPHA = 1e-12  # far below it, levels leave what floating-point tails can tell apart
 """Random registries drawn to calibrate with, unless said otherwise."""
 PERSISTENCE_EPS = (1.0, 1.25, 1.5)  # never below what the precision of the positions bears
 PERSISTENCE_ALPHA = (0.2, 1.0, 2.0)
@@ -296,7 +297,7 @@ def check_search(
         As `find_clusters`.
     """
     radius = checked_eps(eps_km)
-    if not 0 < alpha < 1 or floor < 1:
+    if not LEAST_ALPHA <= alpha < 1 or floor < 1:
         raise MeasureInputError("JQ-ATLAS-008", alpha=alpha, floor=floor)
     if min_weight != "local" and not (isinstance(min_weight, int | float) and 0 < min_weight < np.inf):
         raise MeasureInputError("JQ-ATLAS-004", value=min_weight, position=0)

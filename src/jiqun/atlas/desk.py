@@ -12,9 +12,12 @@ from jiqun.atlas.clusters import Clusters, check_search, find_clusters
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.naming import largest_members, leading_class, name_clusters
 from jiqun.atlas.outline import hulls
+from jiqun.atlas.reading import READERS, kind_of
 from jiqun.atlas.regions import profile
+from jiqun.atlas.subject import Subject
 from jiqun.core.actor import Actor
-from jiqun.core.errors import InputError, UsageError
+from jiqun.core.errors import InputError, UsageError, WorkspaceError
+from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage, Source
 from jiqun.core.progress import Progress, silent
 from jiqun.intake.gazetteer import Gazetteer, fingerprint
@@ -60,13 +63,20 @@ class Search:
     @property
     def kind(self) -> str:
         """Results of one class follow each other: `clusters`, `clusters-01`."""
-        return "clusters" if self.digital is None else f"clusters-{self.digital}"
+        return kind_of(self.digital)
 
 
-def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progress = silent) -> StoredResult:
+def run(
+    actor: Actor,
+    workspace: Workspace,
+    search: Search,
+    *,
+    subject: Subject | None = None,
+    progress: Progress = silent,
+) -> StoredResult:
     """Find the clusters of a class in the workspace's organisations and store them 识别集群.
 
-    Stored tables: `clusters`, `members`, `largest`, `regions`, `died`; values: what the search found in numbers. The same
+    `subject`: how pages and reports speak of the register; default: as in the run before. Stored tables: `clusters`, `members`, `largest`, `regions`, `died`; values: what the search found in numbers. The same
     search on the same snapshot is not computed twice.
 
     Raises
@@ -79,10 +89,7 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
         As `find_clusters`; JQ-TAXONOMY-004: the class is not a code of the classification.
     """
     actor.require("atlas.run", "operator", "analyst")
-    if search.digital is not None:
-        if not (search.digital.isascii() and search.digital.isdecimal()):
-            raise InputError("JQ-TAXONOMY-004", value=search.digital)
-        class_name(search.digital)
+    check(workspace, search)
     snapshot = workspace.snapshot("organisations")
     organisations = _classified(workspace.scan("organisations", snapshot.id).collect())
     gazetteer = Gazetteer.load(workspace.cache)
@@ -93,14 +100,6 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
     coverage, population = _covered(organisations, gazetteer, search.coverage) if use_population else (None, None)
     search = replace(search, eps_km=eps_km)
     min_weight: Literal["local"] | float = "local" if search.min_weight is None else search.min_weight
-    check_search(
-        eps_km=eps_km,
-        min_weight=min_weight,
-        floor=search.floor,
-        alpha=search.alpha,
-        calibrate=search.calibrate,
-        draws=search.draws,
-    )
     parameters = {
         **{name: getattr(search, name) for name in search.__dataclass_fields__},
         "background": "population" if use_population else "firms",
@@ -137,7 +136,35 @@ def run(actor: Actor, workspace: Workspace, search: Search, *, progress: Progres
     numbers = [int(str(old.values["next_number"])) for old in runs]
     tables, values = _told(found, organisations, gazetteer, previous, next_number=max(numbers, default=1))
     progress("names and outlines", 1, 1)
-    return workspace.put_result(search.kind, lineage, tables, {**values, "coverage": coverage})
+    spoken_of = subject.to_json() if subject else previous.values.get("subject") if previous else None
+    return workspace.put_result(search.kind, lineage, tables, {**values, "coverage": coverage, "subject": spoken_of})
+
+
+def check(workspace: Workspace, search: Search) -> None:
+    """Refuse, before any work, a search that cannot be run.
+
+    Raises
+    ------
+    WorkspaceError
+        JQ-STORE-006: no organisations were loaded.
+    InputError
+        JQ-TAXONOMY-004: the class is not a code of the classification; JQ-USE-003: no such size; else as `find_clusters`.
+    """
+    if search.digital is not None:
+        if not (search.digital.isascii() and search.digital.isdecimal()):
+            raise InputError("JQ-TAXONOMY-004", value=search.digital)
+        class_name(search.digital)
+    check_search(
+        eps_km=EPS_CITY_KM if search.eps_km is None else search.eps_km,
+        min_weight="local" if search.min_weight is None else search.min_weight,
+        floor=search.floor,
+        alpha=search.alpha,
+        calibrate=search.calibrate,
+        draws=search.draws,
+    )
+    columns = workspace.scan("organisations").collect_schema().names()
+    if search.size is not None:
+        require_columns(columns, search.size)
 
 
 def current(actor: Actor, workspace: Workspace, digital: str | None = None, run_id: str | None = None) -> StoredResult:
@@ -145,13 +172,13 @@ def current(actor: Actor, workspace: Workspace, digital: str | None = None, run_
 
     Raises
     ------
-    UsageError
+    WorkspaceError
         JQ-ATLAS-013: no search has been run yet.
     """
-    actor.require("atlas.show", "operator", "analyst", "member", "auditor")
-    result = workspace.result(Search(digital=digital).kind, run_id)
+    actor.require("atlas.show", *READERS)
+    result = workspace.result(kind_of(digital), run_id)
     if result is None:
-        raise UsageError("JQ-ATLAS-013")
+        raise WorkspaceError("JQ-ATLAS-013")
     return result
 
 
@@ -163,7 +190,7 @@ def find(actor: Actor, result: StoredResult, wanted: str) -> dict[str, Any]:
     UsageError
         JQ-ATLAS-014: no such cluster, or several; names some.
     """
-    actor.require("atlas.show", "operator", "analyst", "member", "auditor")
+    actor.require("atlas.show", *READERS)
     table = result.table("clusters")
     low = wanted.strip().lower()
     by_id = table.filter(pl.col("cluster_id") == low)
@@ -316,9 +343,3 @@ def _precision_counts(organisations: pl.DataFrame) -> list[dict[str, Any]]:
         .sort("rows", "placed_by", descending=[True, False], nulls_last=True)
         .to_dicts()
     )
-
-
-def register_of(workspace: Workspace, result: StoredResult) -> str:
-    """Name of the source that a result was computed from, which need not be what is loaded now."""
-    digest = result.lineage.inputs[0].digest
-    return next((old.source for old in workspace.history("organisations") if old.digest == digest), digest[:12])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 import polars as pl
 
 from jiqun.atlas.areal import regional_profile
@@ -36,6 +39,17 @@ def profile(searched: pl.DataFrame, gazetteer: Gazetteer, *, eps_km: float) -> p
     names = table.select("region").join(_names(gazetteer, level), on="region", how="left", maintain_order="left")
     words = [pl.coalesce(names[name], table["region"]).alias(name) for name in ("name_zh", "name_en")]
     return table.with_columns(*words, level=pl.lit(level))
+
+
+@lru_cache(maxsize=32)
+def home_regions(result: Path, cache: Path) -> dict[str, str]:
+    """The province or state, as CN.30, in which the centre of each cluster of a stored run lies, by the cluster's id."""
+    clusters = pl.read_parquet(result / "clusters.parquet", columns=["cluster_id", "lon", "lat"], glob=False)
+    if clusters.is_empty():
+        return {}
+    near = Gazetteer.load(cache).nearest(clusters["lon"], clusters["lat"])
+    homes = near.select(pl.format("{}.{}", "country", "admin1")).to_series()
+    return {cluster: home for cluster, home in zip(clusters["cluster_id"], homes, strict=True) if home is not None}
 
 
 def _names(gazetteer: Gazetteer, level: str) -> pl.DataFrame:

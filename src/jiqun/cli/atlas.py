@@ -12,19 +12,18 @@ import shapely
 import typer
 
 from jiqun.atlas import desk, measures
-from jiqun.atlas.document import Subject, atlas_document
+from jiqun.atlas.documents import atlas_document
 from jiqun.atlas.listing import short_table, summary_table
 from jiqun.atlas.outline import feature_collection
+from jiqun.atlas.reading import kind_of
+from jiqun.atlas.subject import Subject, subject_of
 from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
-from jiqun.core.document import Text
 from jiqun.core.errors import UsageError, current_language
 from jiqun.core.sheets import neutralise
-from jiqun.intake.gazetteer import ATTRIBUTION
 from jiqun.report import html
 from jiqun.store import StoredResult
-from jiqun.taxonomy import name as class_name
 
 Digital = Annotated[
     str | None,
@@ -185,15 +184,7 @@ def export(
     """
     opened = open_workspace(workspace)
     result = desk.current(LOCAL, opened, digital, run_id)
-    register_name = desk.register_of(opened, result)
-    size = dict(result.lineage.parameters)["size"]
-    subject = Subject(
-        _noun(digital),
-        Text(register_name, register_name),
-        size=Text(size, size) if size else None,
-        attributions=(Text(ATTRIBUTION, ATTRIBUTION),),
-    )
-    write_result(result, subject, output)
+    write_result(result, subject_of(opened, result), output)
     count = result.table("clusters").height
     say(f"{output}：{count} 个集群", f"{output}: {count} cluster{'' if count == 1 else 's'}")
 
@@ -203,7 +194,7 @@ def runs(digital: Digital = None, workspace: WorkspaceOption = None, form: Forma
 
     Example: jiqun atlas runs
     """
-    stored = open_workspace(workspace).results(desk.Search(digital=digital).kind)
+    stored = open_workspace(workspace).results(kind_of(digital))
     rows = [
         {
             "run": result.id[:12],
@@ -312,12 +303,6 @@ def tell(result: StoredResult) -> None:
         zh += f"{values['draws']} 个随机登记库中，{rate} 有所发现。"
         en += f" Of {values['draws']} random registers, {rate} gave any find."
     say(zh, en)
-
-
-def _noun(digital: str | None) -> Text:
-    if digital is None:
-        return Text("企业", "firms")
-    return Text(f"{class_name(digital, 'zh')}企业", f"firms of {class_name(digital, 'en')}")
 
 
 def _read(file: Path) -> pl.DataFrame:

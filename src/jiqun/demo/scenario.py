@@ -20,8 +20,9 @@ import numpy as np
 import polars as pl
 
 from jiqun.atlas import desk
-from jiqun.atlas.document import Subject, atlas_document
+from jiqun.atlas.documents import atlas_document
 from jiqun.atlas.sphere import chord2, unit_vectors
+from jiqun.atlas.subject import Subject
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Block, Cell, Column, Paragraph, Section, Table, Text
 from jiqun.core.progress import Progress, silent
@@ -30,7 +31,7 @@ from jiqun.intake import desk as intake
 from jiqun.intake.gazetteer import ATTRIBUTION, Gazetteer
 from jiqun.intake.summary import LoadReport
 from jiqun.report import html
-from jiqun.store import StoredResult, Workspace
+from jiqun.store import StoredResult, Workspace, config
 
 SEARCH = desk.Search(coverage="world", eps_km=20.0, floor=10, alpha=0.05, draws=199, size="size")
 NEAR_KM = 20.0
@@ -59,7 +60,7 @@ def build(folder: Path, *, progress: Progress = silent) -> Demo:
     WorkspaceError
         JQ-STORE-…: the folder holds something else, or cannot be written.
     """
-    workspace = Workspace.open(folder) if (folder / "manifest.json").exists() else Workspace.init(folder)
+    workspace = Workspace.open(folder) if (folder / "manifest.json").exists() else _new(folder)
     source = ieee.source()
     loaded = None
     if not any(snapshot.source == source.name for snapshot in workspace.history("organisations")):
@@ -69,12 +70,20 @@ def build(folder: Path, *, progress: Progress = silent) -> Demo:
         loaded = intake.load(
             LOCAL, workspace, organisations, "organisations", as_of=ieee.AS_OF, name=source.name, progress=progress
         )
-    result = desk.run(LOCAL, workspace, SEARCH, progress=progress)
+    result = desk.run(LOCAL, workspace, SEARCH, subject=subject(), progress=progress)
     progress("report", 0, 1)
     report = folder / "atlas.html"
     report.write_text(html(atlas_document(result, subject(), (sanity_section(result),))), encoding="utf-8")
     progress("report", 1, 1)
     return Demo(workspace, loaded, result, report)
+
+
+def _new(folder: Path) -> Workspace:
+    """A new workspace that shows its results to visitors who are not signed in: there is nothing to hide in it."""
+    Workspace.init(folder)
+    settings = folder / config.NAME
+    settings.write_text(config.template().replace("# public = false", "public = true"), encoding="utf-8")
+    return Workspace.open(folder)
 
 
 def subject() -> Subject:

@@ -11,11 +11,12 @@ import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache
 from typing import Literal
 
 from jiqun.core.errors import InputError, UsageError
-from jiqun.core.schema import Schema
+from jiqun.core.schema import Attribute, Schema
 
 Why = Literal["map", "name", "alias", "taken", "unit", "unknown", "ignored"]
 
@@ -52,6 +53,9 @@ _EXACT, _ALIAS, _STRIPPED = 3, 2, 1
 _MOST_HEADER_ROWS = 3
 _HEADER_WITHIN = 30
 _SHOWN = 40
+_ALIKE = 0.6
+_INSIDE = 0.75
+"""Likeness of two headers of which one holds the other."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,22 @@ def recognise(headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[st
     revenue_cny alias 10000.0
     x_法人 unknown 1.0
     """
+    columns, missing = match_columns(headers, schema, mapping)
+    if missing:
+        raise InputError(
+            "JQ-FILE-010",
+            table=schema.name,
+            missing=", ".join(f"{a.name} {a.description_zh}" for a in missing),
+            headers=_listed(headers),
+            example=shlex.quote(f"{headers[0][:_SHOWN] if headers else '…'}={missing[0].name}"),
+        )
+    return columns
+
+
+def match_columns(
+    headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[str, str]] = ()
+) -> tuple[tuple[Column, ...], tuple[Attribute, ...]]:
+    """As `recognise`, but required attributes that have no column are told beside what was found."""
     chosen: list[Column] = []
     mapped = _mapped(headers, schema, mapping)
     taken = {attribute for _, attribute in mapped} - {"-"}
@@ -207,22 +227,34 @@ def recognise(headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[st
             taken.add(match.attribute)
             why: Why = "name" if match.score == _EXACT else "alias"
             chosen.append(Column(position, headers[position], match.attribute, why, match.factor))
-    missing = [a for a in schema.attributes if a.required and a.name not in taken]
-    if missing:
-        raise InputError(
-            "JQ-FILE-010",
-            table=schema.name,
-            missing=", ".join(f"{a.name} {a.description_zh}" for a in missing),
-            headers=_listed(headers),
-            example=shlex.quote(f"{headers[0][:_SHOWN] if headers else '…'}={missing[0].name}"),
-        )
+    missing = tuple(a for a in schema.attributes if a.required and a.name not in taken)
     done = {column.position for column in chosen}
     for position, header in enumerate(headers):
         if position not in done:
             reason, detail = rest.get(position, ("unknown", ""))
             chosen.append(Column(position, header, f"{EXTRA}{header}", reason, detail=detail))
     # alternatives for one attribute stay in the order in which the user gave them
-    return tuple(sorted(chosen, key=lambda c: c.position if c.why != "map" else -1))
+    return tuple(sorted(chosen, key=lambda c: c.position if c.why != "map" else -1)), missing
+
+
+def likely(header: str, schema: Schema, *, most: int = 3) -> tuple[str, ...]:
+    """Attributes that an unknown header may mean 猜测, likeliest first: for people to choose from, never taken as found.
+
+    Examples
+    --------
+    >>> from jiqun.core.schema import schema
+    >>> likely("企业详细名称", schema("organisations"))[0], likely("staf", schema("organisations"))[0]
+    ('name', 'employees')
+    """
+    wanted = plain(split_unit(header)[0])[:_SHOWN]
+    best: dict[str, float] = {}
+    for known, (attribute, _) in _known(schema).items():
+        short, long = sorted((known, wanted), key=len)
+        inside = _INSIDE if len(short) > 1 and short in long else 0.0
+        score = max(inside, SequenceMatcher(None, wanted, known, autojunk=False).ratio())
+        if score >= _ALIKE:
+            best[attribute] = max(score, best.get(attribute, 0.0))
+    return tuple(sorted(best, key=lambda name: -best[name])[:most])
 
 
 def _mapped(headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[str, str]]) -> list[tuple[int, str]]:

@@ -51,6 +51,8 @@ def load(
     check_only: bool = False,
     quarantine: Path | None = None,
     on_problems: Callable[[pl.DataFrame], None] | None = None,
+    amend: Callable[[Reading], Reading] | None = None,
+    remarks: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> LoadReport:
     """Load a table 装载 from a CSV, Excel or Parquet file or any dataframe; it becomes the current snapshot.
@@ -80,6 +82,10 @@ def load(
         Also write the findings to this .xlsx or .csv, even if no row can be used; an older file is replaced.
     on_problems
         Also hand each frame of findings to this function (columns as in `jiqun.intake.quarantine`).
+    amend
+        What to make of the opened source before its rows are checked, such as `fixes.amended`.
+    remarks
+        What the table's history is to keep of this load beside its counts.
 
     Returns
     -------
@@ -102,8 +108,10 @@ def load(
     day = parsed_date(as_of) if as_of is not None else workspace.clock().date()
     if quarantine is not None:
         _spare(source, quarantine)
-    reading = _opened(source, schema, pairs, sheet=sheet, encoding=encoding)
+    reading = open_source(source, schema, pairs, sheet=sheet, encoding=encoding)
     reading = replace(reading, name=name or reading.name)
+    if amend is not None:
+        reading = amend(reading)
     columns = recognise(reading.headers, schema, pairs)
     gazetteer = Gazetteer.load(workspace.cache)
     rules = Rules(schema, columns, day, gazetteer.region_codes(), excel=reading.kind == "excel")
@@ -140,15 +148,16 @@ def load(
             if quarantine is not None and not report.kept:
                 export.finish()  # what is wrong is wanted most where nothing is right
             _refuse_nothing(report)
-            writer.summary = _kept_summary(report) | {"next_id": register.next_id}
+            writer.summary = _kept_summary(report) | {"next_id": register.next_id} | dict(remarks or {})
     if writer is None or writer.snapshot is None:
         return report
     return replace(report, snapshot=writer.snapshot.id, load=writer.snapshot.load)
 
 
-def _opened(
+def open_source(
     source: Any, schema: Schema, pairs: tuple[tuple[str, str], ...], *, sheet: str | None, encoding: str | None
 ) -> Reading:
+    """Open a file of any kind, or a dataframe, as a stream of batches; errors as for `load`."""
     if not isinstance(source, str | Path):
         return open_frame(source)
     path = Path(source)

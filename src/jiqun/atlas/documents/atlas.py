@@ -2,71 +2,51 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-import shapely
-from shapely.geometry.base import BaseGeometry
 
+from jiqun.atlas.documents.words import SCALE, class_text, largest_table, members_map, plural, shade, times
 from jiqun.atlas.listing import EVENTS, country_text, ratio_text
-from jiqun.atlas.outline import rings
+from jiqun.atlas.reading import RESERVED_SIZES
 from jiqun.atlas.regions import BAND_KM
+from jiqun.atlas.subject import Subject
 from jiqun.core.document import (
     Bar,
     Bars,
     Block,
     Bubble,
-    Cell,
     Column,
     Document,
     Figure,
     KeyFigure,
     KeyFigures,
-    Legend,
     Map,
     Paragraph,
     Section,
-    Shape,
     Table,
     Text,
 )
-from jiqun.report.formats import probability, ratio_number, spoken
+from jiqun.report.formats import probability, spoken
 from jiqun.store import StoredResult
-from jiqun.taxonomy import name as class_name
 
-FIRMS = Text("企业", "firms")
-MAP_POINTS = 1000
-RATIO_SHADE = 50.0
-MAP_REACH_KM = 15.0
-KM_PER_DEGREE = 111.2
 FEW_COUNTRIES = 6
-SCALE = Legend(
-    area=Text("企业数", "firms"),
-    shade=Text("相对期望的倍数", "ratio to expectation"),
-    ticks=(
-        *((math.log(r, RATIO_SHADE), Text(f"×{r}", f"×{r}")) for r in (1, 3, 12)),
-        (1.0, Text("×50 以上", "×50 and more")),
-    ),
-)
+MAP_CLUSTERS = 200
+"""Most circles on the map of a page; a file has them all."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What was searched: a noun for the firms, the register's name, its size column if any, whom to thank."""
+def atlas_document(
+    result: StoredResult, subject: Subject, extra: Sequence[Block] = (), *, full: bool = True, each: bool = True
+) -> Document:
+    """The report of a search: headline, map, ranked table, a section per cluster, regions, method.
 
-    noun: Text
-    register: Text
-    size: Text | None = None
-    attributions: tuple[Text, ...] = ()
-
-
-def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block] = ()) -> Document:
-    """The report of a search: headline, map, ranked table, a section per cluster, regions, method."""
+    `full`: whether the reader may see sizes of firms that are not for everybody (`jiqun.atlas.reading.sees_all`).
+    `each`: whether a section for every cluster follows.
+    """
     clusters = result.table("clusters")
-    told = _Told(result, subject, clusters)
+    told = Told(result, subject, clusters, full=full, each=each)
     blocks: list[Block] = [Paragraph(told.headline(), "lead"), told.key_figures()]
     if clusters.height:
         blocks.append(told.world())
@@ -75,8 +55,8 @@ def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block
     if "regions" in result.tables and result.table("regions")["firms"].sum():
         blocks.append(told.regions())
     blocks.append(told.method())
-    members, largest = result.table("members"), result.table("largest")
-    if clusters.height:
+    if clusters.height and each:
+        members, largest = result.table("members"), result.table("largest")
         own = members.partition_by("cluster_id", as_dict=True)
         first = largest.partition_by("cluster_id", as_dict=True)
         pages = tuple(
@@ -95,38 +75,52 @@ def atlas_document(result: StoredResult, subject: Subject, extra: Sequence[Block
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """One result, put into words."""
 
     result: StoredResult
     subject: Subject
     clusters: pl.DataFrame
+    full: bool = True
+    each: bool = True
 
     @property
     def values(self) -> dict[str, Any]:
+        """The result's numbers."""
         return dict(self.result.values)
 
     @property
     def parameters(self) -> dict[str, Any]:
+        """What the search was run with."""
         return dict(self.values["parameters"])
 
     @property
     def as_of(self) -> str:
+        """Date of the register."""
         return self.result.lineage.inputs[0].as_of
 
     @property
     def source(self) -> Text:
+        """Where the rows come from."""
         return self.subject.register
 
     @property
     def by_population(self) -> bool:
+        """Whether firms were compared with population."""
         return bool(self.values["against"] == "population")
 
     @property
     def tested(self) -> bool:
+        """Whether places had to pass the local test."""
         return bool(self.parameters["min_weight"] == "local")
 
     def headline(self) -> Text:
+        """The finding in two sentences: how many clusters, and which leads."""
+        finding, leader = self.finding(), self.leader()
+        return Text(f"{finding.zh}{leader.zh}", f"{finding.en} {leader.en}".rstrip())
+
+    def finding(self) -> Text:
+        """How many places hold more than is explained."""
         zh, en, count = self.subject.noun.zh, self.subject.noun.en, self.clusters.height
         places = "1 place holds" if count == 1 else f"{count or 'No'} {'place holds' if not count else 'places hold'}"
         if self.tested:
@@ -142,17 +136,21 @@ class _Told:
                 f"{p['eps_km']:g} 千米内有至少 {p['min_weight']:g} 家{zh}",
                 f"at least {p['min_weight']:g} {en} within {p['eps_km']:g} km",
             )
-        if not count:
-            return Text(
-                f"没有一个地方的{many.zh}。" if self.tested else f"没有一个地方{many.zh}。", f"{places} {many.en}."
-            )
+        what = f"{count} 个地方" if count else "没有一个地方"
+        return Text(f"{what}{'的' if self.tested else ''}{many.zh}。", f"{places} {many.en}.")
+
+    def leader(self) -> Text:
+        """Which cluster leads, and by how much; nothing where there is none."""
+        if self.clusters.is_empty():
+            return Text("", "")
         first = self.clusters.row(0, named=True)
         return Text(
-            f"{count} 个地方{'的' if self.tested else ''}{many.zh}。{first['name_zh']}居首：{first['firms']:,} 家，{_times(first).zh}。",
-            f"{places} {many.en}. {first['name_en']} leads: {_plural(first['firms'], 'firm')}, {_times(first).en}.",
+            f"{first['name_zh']}居首：{first['firms']:,} 家，{times(first).zh}。",
+            f"{first['name_en']} leads: {plural(first['firms'], 'firm')}, {times(first).en}.",
         )
 
     def key_figures(self) -> KeyFigures:
+        """The search in numbers."""
         values = self.values
         inside = int(self.clusters["firms"].sum())
         share = inside / max(values["firms"], 1)
@@ -184,20 +182,22 @@ class _Told:
             )
         return KeyFigures(tuple(figures))
 
-    def world(self) -> Figure:
+    def world(self, table: Table | None = None, *, linked: bool = False) -> Figure:
+        """The clusters on a map. `table`: its twin, where it is not all of them; `linked` as for `cluster_document`."""
+        most = MAP_CLUSTERS if linked else self.clusters.height
         bubbles = tuple(
             Bubble(
                 lon=row["lon"],
                 lat=row["lat"],
                 area=float(row["firms"]),
-                shade=_shade(row["ratio"]),
+                shade=shade(row["ratio"]),
                 label=Text(row["name_zh"], row["name_en"]),
                 detail=Text(
-                    f"{row['firms']:,} 家，{_times(row).zh}", f"{_plural(row['firms'], 'firm')}, {_times(row).en}"
+                    f"{row['firms']:,} 家，{times(row).zh}", f"{plural(row['firms'], 'firm')}, {times(row).en}"
                 ),
-                anchor=row["cluster_id"],
+                anchor=f"clusters/{row['cluster_id']}" if linked else row["cluster_id"] if self.each else "",
             )
-            for row in self.clusters.to_dicts()
+            for row in self.clusters.head(most).to_dicts()
         )
         top = self.clusters.head(3)
         zh, en = "、".join(top["name_zh"]), ", ".join(top["name_en"])
@@ -205,14 +205,20 @@ class _Told:
             id="map",
             title=Text(f"最突出的集群：{zh}", f"The clusters that stand out most: {en}"),
             subtitle=Text(
-                "圆的面积：企业数；深浅：相对期望的倍数。只画海岸线",
-                "Area of a circle: firms; shade: ratio to expectation. Coastlines only",
+                f"圆的面积：企业数；深浅：相对期望的倍数。{f'只画前 {most} 个集群和' if len(bubbles) < self.clusters.height else '只画'}海岸线",
+                "Area of a circle: firms; shade: ratio to expectation. "
+                + (
+                    f"First {most} clusters; coastlines only"
+                    if len(bubbles) < self.clusters.height
+                    else "Coastlines only"
+                ),
             ),
             mark=Map(bubbles=bubbles, legend=SCALE),
-            table=self._ranked_table("map-table"),
+            table=table or self._ranked_table("map-table"),
         )
 
     def ranked(self) -> Section:
+        """The clusters in a table."""
         return Section(
             "ranking",
             Text("全部集群，按证据强弱排序", "All clusters, by strength of evidence"),
@@ -252,11 +258,12 @@ class _Told:
             )
             for rank, row in enumerate(self.clusters.to_dicts(), 1)
         ]
-        links = tuple(self.clusters["cluster_id"])
+        links = tuple(self.clusters["cluster_id"]) if self.each else ()
         title = Text("集群一览", "Clusters")
         return Table(table_id, title, columns, rows, self.source, self.as_of, links=links)
 
     def cautions(self) -> list[Text]:
+        """What a reader must know before quoting a number."""
         texts = []
         if self.by_population and self.tested:
             texts.append(
@@ -294,7 +301,7 @@ class _Told:
             count = len(coverage["regions"])
             return Text(
                 f"{names.zh}有企业在册的 {count} 个省州",
-                f"the {_plural(count, 'region')} of {names.en} in which the register has firms",
+                f"the {plural(count, 'region')} of {names.en} in which the register has firms",
             )
         if len(countries) > FEW_COUNTRIES:
             return Text(
@@ -304,15 +311,16 @@ class _Told:
         return names
 
     def cluster(self, row: dict[str, Any], members: pl.DataFrame, largest: pl.DataFrame, rank: int) -> Section:
+        """One cluster, in brief."""
         zh, en = self.subject.noun.zh, self.subject.noun.en
         country = country_text(row["country"])
         place = Text(f"{country.zh} {row['name_zh']}", f"{row['name_en']}, {country.en}")
-        leading = _class_text(row)
+        leading = class_text(row)
         sentence = Text(
-            f"{place.zh}：{row['firms']:,} 家{zh}，{_times(row).zh}；按证据强弱排第 {rank}。{leading.zh}"
+            f"{place.zh}：{row['firms']:,} 家{zh}，{times(row).zh}；按证据强弱排第 {rank}。{leading.zh}"
             f"{row['core_firms']:,} 家位于核心地点；距中心 {row['radius_km']:,.0f} 千米以内共 {row['locations']} 个位置。"
             + (f"另有 {row['coarse_firms']:,} 家的粗略位置落在其中，未参与搜索。" if row["coarse_firms"] else ""),
-            f"{place.en}: {row['firms']:,} {en}, {_times(row).en}; number {rank} by strength of evidence. {leading.en}"
+            f"{place.en}: {row['firms']:,} {en}, {times(row).en}; number {rank} by strength of evidence. {leading.en}"
             f"{row['core_firms']:,} stand at core places; radius {row['radius_km']:,.0f} km, {row['locations']} locations."
             + (
                 f" {row['coarse_firms']:,} more, placed too coarsely to be searched, may belong here."
@@ -349,64 +357,16 @@ class _Told:
                     )
                 )
             )
-        blocks.append(self._local_map(row, members, largest))
+        blocks.append(members_map(row, members, self._largest(row, largest)))
         return Section(row["cluster_id"], Text(f"{rank}. {place.zh}", f"{rank}. {place.en}"), tuple(blocks))
-
-    def _local_map(self, row: dict[str, Any], members: pl.DataFrame, largest: pl.DataFrame) -> Figure:
-        places = [c for c in ("place_name", "place_name_zh") if c in members.columns]
-        at = (
-            members.group_by("lon", "lat")
-            .agg(pl.len().alias("n"), *(pl.col(c).drop_nulls().first() for c in places))
-            .sort("n", "lon", "lat", descending=[True, False, False])
-            .head(MAP_POINTS)
-        )
-        bubbles = tuple(
-            Bubble(
-                lon=point["lon"],
-                lat=point["lat"],
-                area=float(point["n"]),
-                shade=0.5,
-                label=_place_text(point),
-                detail=Text(f"{point['n']:,} 家", _plural(point["n"], "firm")),
-            )
-            for point in at.to_dicts()
-        )
-        hull = shapely.from_wkt(row["hull_wkt"])
-        outline = rings(hull)
-        shapes = (Shape(outline, Text("", "")),) if outline else ()
-        towns = at.drop_nulls("place_name") if places else at.clear()
-        by_town = (
-            towns.group_by(places, maintain_order=True)
-            .agg(pl.col("n").sum())
-            .sort("n", descending=True, maintain_order=True)
-        )
-        top = (by_town if by_town.height else at).row(0, named=True)
-        busiest, share = _place_text(top), top["n"] / members.height
-        return Figure(
-            id=f"{row['cluster_id']}-map",
-            title=Text(
-                f"{share:.0%} 的成员位于{busiest.zh or '同一处'}",
-                f"{share:.0%} of the members are at {busiest.en or 'one place'}".replace("%", " %"),
-            ),
-            subtitle=Text(
-                "圆的面积：企业数；轮廓：成员的凸包", "Area of a circle: firms; outline: convex hull of the members"
-            ),
-            mark=Map(bubbles=bubbles, shapes=shapes, extent=_extent(hull, row)),
-            table=self._largest(row, largest),
-        )
 
     def _largest(self, row: dict[str, Any], largest: pl.DataFrame) -> Table:
         size = self.parameters["size"]
-        columns = [Column("name", Text("企业", "Firm")), Column("city", Text("城市(原文)", "City as given"))]
-        if size:
-            columns.append(Column(size, self.subject.size or Text("规模", "Size"), "integer"))
-        keys = [c.key for c in columns]
-        rows: list[tuple[Cell, ...]] = [tuple(r.get(k) for k in keys) for r in largest.to_dicts()]
-        by = Text("按规模排列", "by size") if size else Text("按名称排列", "by name")
-        title = Text(f"前 {len(rows)} 名成员，{by.zh}", f"First {len(rows)} members, {by.en}")
-        return Table(f"{row['cluster_id']}-largest", title, tuple(columns), rows, self.source, self.as_of)
+        shown = size if self.full or size not in RESERVED_SIZES else None
+        return largest_table(row, largest, self.subject, shown, self.as_of)
 
     def regions(self) -> Section:
+        """The count by region."""
         regions = self.result.table("regions").filter(pl.col("firms") > 0)
         columns = (
             Column("region", Text("区域", "Region")),
@@ -453,6 +413,7 @@ class _Told:
         return Section("regions", Text("按区域", "By region"), (Paragraph(text), figure))
 
     def method(self) -> Section:
+        """How the search decided, in words, with its parameters."""
         p, values = self.parameters, self.values
         level = "—" if values["level"] is None else f"{values['level']:.2e}"
         test = (
@@ -516,54 +477,3 @@ class _Told:
                 )
             )
         return Section("method", Text("方法", "Method"), tuple(blocks))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _times(row: dict[str, Any]) -> Text:
-    if row["ratio"] is None:
-        return Text("没有背景可比", "with no background to compare")
-    ratio = ratio_number(row["ratio"])
-    return Text(f"为期望的 {ratio} 倍", f"{ratio} times the expectation")
-
-
-def _shade(ratio: float | None) -> float:
-    """0 at the expectation to 1 at fifty times it, by logarithm."""
-    if ratio is None:
-        return 1.0
-    return min(1.0, max(0.0, math.log(ratio, RATIO_SHADE)))
-
-
-def _class_text(row: dict[str, Any]) -> Text:
-    code = row.get("digital_code")
-    if code is None:
-        return Text("", "")
-    share = row["class_share"]
-    return Text(
-        f"主导类别：{class_name(code, 'zh')}({share:.0%})。",
-        f"Leading class: {class_name(code, 'en')} ({share:.0%}). ".replace("%", " %"),
-    )
-
-
-def _place_text(point: dict[str, Any]) -> Text:
-    en = point.get("place_name") or ""
-    return Text(point.get("place_name_zh") or en, en)
-
-
-def _extent(shape: BaseGeometry, row: dict[str, Any]) -> tuple[float, float, float, float]:
-    """A window around a hull, a quarter wider on each side and at least 15 km from the centre; around the centre where it is cut."""
-    shrink = max(0.1, math.cos(math.radians(row["lat"])))
-    reach = MAP_REACH_KM / KM_PER_DEGREE
-    west, south, east, north = shape.bounds
-    if shape.geom_type.startswith("Multi"):  # cut at the antimeridian
-        reach = max(reach, 1.25 * row["radius_km"] / KM_PER_DEGREE)
-        west = east = row["lon"]
-    side, height = (east - west) / 4, (north - south) / 4
-    return (
-        min(west - side, row["lon"] - reach / shrink),
-        max(-90.0, min(south - height, row["lat"] - reach)),
-        max(east + side, row["lon"] + reach / shrink),
-        min(90.0, max(north + height, row["lat"] + reach)),
-    )

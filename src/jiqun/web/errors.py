@@ -1,0 +1,159 @@
+"""From an error to an answer 错误应答: a page in the visitor's language, or problem+json under /api.
+
+Every message comes from the catalogue, says what to do next, and never shows a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from jiqun.core.errors import (
+    InputError,
+    JiqunError,
+    Language,
+    PermissionDeniedError,
+    UsageError,
+    WorkspaceError,
+    catalogue,
+)
+from jiqun.web import api
+from jiqun.web.render import page
+from jiqun.web.visitor import FORGED, Visitor, signed_out, visitor
+
+_LOG = logging.getLogger("jiqun.web")
+_OF_STATUS = {
+    401: "JQ-WEB-001",
+    403: "JQ-WEB-002",
+    404: "JQ-WEB-003",
+    405: "JQ-WEB-004",
+    413: "JQ-WEB-005",
+    422: "JQ-WEB-006",
+    429: "JQ-WEB-007",
+    500: "JQ-WEB-008",
+}
+_STATUS = {
+    **dict.fromkeys((f"JQ-ATLAS-{n}" for n in ("013", "014", "017", "018", "019", "020")), 404),
+    "JQ-STORE-005": 503,
+    "JQ-STORE-006": 409,
+    "JQ-STORE-007": 404,
+    "JQ-STORE-011": 404,
+    "JQ-STORE-030": 409,
+    "JQ-STORE-043": 404,
+    "JQ-JOURNAL-003": 404,
+    "JQ-USE-001": 404,
+    "JQ-IMPORT-001": 404,
+    "JQ-IMPORT-007": 429,
+    "JQ-IMPORT-009": 409,
+    "JQ-IMPORT-010": 409,
+    "JQ-IMPORT-011": 409,
+    "JQ-IMPORT-012": 409,
+    "JQ-IMPORT-013": 409,
+}
+"""Errors whose status their kind does not tell."""
+
+
+class Refused(HTTPException):
+    """A request refused by the shell, with the code that says why and what its message needs."""
+
+    def __init__(self, status: int, code: str, *, headers: Mapping[str, str] | None = None, **fields: Any) -> None:
+        super().__init__(status, code, dict(headers or {}))
+        self.code = code
+        self.fields = fields
+
+
+def too_many(seconds: float) -> Refused:
+    """The refusal of one request too many: when the next may come."""
+    after = math.ceil(seconds)
+    return Refused(429, "JQ-WEB-007", headers={"Retry-After": str(after)}, seconds=after)
+
+
+def install(app: FastAPI) -> None:
+    """Let the app answer its errors so."""
+    for kind in (JiqunError, HTTPException, RequestValidationError, ValidationError):
+        app.add_exception_handler(kind, answer)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in `error`."""
+    if isinstance(error, PermissionDeniedError) and not request.url.path.startswith(api.PREFIX):
+        who = _who(request)
+        if who.account is None and request.method in {"GET", "HEAD"}:
+            query = f"?{request.url.query}" if request.url.query else ""
+            address = f"/sign-in?next={quote(request.url.path + query, safe='/')}"
+            return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
+    status, code, fields = _classified(request, error)
+    headers = getattr(error, "headers", None) or {}
+    if request.url.path.startswith(api.PREFIX):
+        words, hint = _words(code, "zh" if _language(request) == "zh" else "en", fields)
+        response: Response = api.problem(status, code, words, hint, instance=request.url.path)
+    else:
+        response = error_page(request, status, code, fields)
+    for name, value in headers.items():
+        response.headers[name] = value
+    return response
+
+
+def error_page(request: Request, status: int, code: str, fields: Mapping[str, Any]) -> Response:
+    """A page that says what was wrong and what to do."""
+    who = _who(request)
+    title, hint = _words(code, who.language, fields)
+    back = request.url.path if request.method == "GET" and status in {429, 500, 503} else ""
+    return page(request, who, "error.html", status=status, title=title, hint=hint, back=back, mark=code)
+
+
+def _classified(request: Request, error: Exception) -> tuple[int, str, Mapping[str, Any]]:
+    if isinstance(error, Refused):
+        return error.status_code, error.code, error.fields
+    if isinstance(error, HTTPException):
+        code = "JQ-WEB-009" if error.detail == FORGED else _OF_STATUS.get(error.status_code, "JQ-WEB-012")
+        return error.status_code, code, {"limit": "—", "fields": "—", "seconds": 1, "id": "—"}
+    if isinstance(error, RequestValidationError | ValidationError):
+        fields = ", ".join(dict.fromkeys(str(part["loc"][-1]) for part in error.errors() if part.get("loc")))
+        lost = any(part["loc"][:1] == ("path",) for part in error.errors())  # no page has such an address
+        return (404, "JQ-WEB-003", {}) if lost else (422, "JQ-WEB-006", {"fields": fields[:200]})
+    if isinstance(error, JiqunError):
+        return _status(request, error), error.code, error.fields
+    return 500, "JQ-WEB-008", {"id": request.state.id}
+
+
+def _status(request: Request, error: JiqunError) -> int:
+    if isinstance(error, PermissionDeniedError):
+        return 403 if "authorization" in request.headers or _who(request).account else 401
+    return _STATUS.get(error.code, _of_kind(error))
+
+
+def _of_kind(error: JiqunError) -> int:
+    kinds: tuple[tuple[type[JiqunError], int], ...] = ((UsageError, 400), (InputError, 422), (WorkspaceError, 503))
+    return next((status for kind, status in kinds if isinstance(error, kind)), 500)
+
+
+def explained(error: JiqunError, language: Language) -> tuple[str, str]:
+    """What was wrong and what to do, for a form that is shown again."""
+    return _words(error.code, language, error.fields)
+
+
+def _words(code: str, language: Language, fields: Mapping[str, Any]) -> tuple[str, str]:
+    first, _, rest = catalogue()[code].render(language, **fields).partition("\n")
+    return first.partition(" ")[2], rest.strip()
+
+
+def _who(request: Request) -> Visitor:
+    """The visitor; one who is signed out where even that cannot be found out."""
+    with suppress(Exception):
+        return visitor(request)
+    return signed_out(request)
+
+
+def _language(request: Request) -> Language:
+    return _who(request).language

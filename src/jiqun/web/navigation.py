@@ -1,0 +1,40 @@
+"""The main menu 导航: what each role finds in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jiqun.core.actor import Role
+from jiqun.core.document import Text
+from jiqun.web.visitor import Visitor
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the menu; `roles` None is for everyone who may see the atlas."""
+
+    path: str
+    title: Text
+    roles: frozenset[Role] | None = None
+    current: bool = False
+
+
+_MENU = (
+    Entry("/map", Text("地图", "Map")),
+    Entry("/clusters", Text("集群", "Clusters")),
+    Entry("/regions", Text("地区", "Regions")),
+    Entry("/imports", Text("导入", "Import"), frozenset({"operator", "analyst"})),
+    Entry("/data", Text("数据", "Data")),
+    Entry("/method", Text("方法", "Method")),
+)
+
+
+def entries(visitor: Visitor, path: str) -> tuple[Entry, ...]:
+    """The menu of a visitor; the entry of the page they are on is marked."""
+    if not visitor.actor.roles:
+        return ()
+    return tuple(
+        Entry(entry.path, entry.title, entry.roles, path == entry.path or path.startswith(f"{entry.path}/"))
+        for entry in _MENU
+        if entry.roles is None or entry.roles & visitor.actor.roles
+    )

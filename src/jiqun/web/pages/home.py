@@ -1,0 +1,167 @@
+"""Home 首页: the headline for who is signed out; for everyone else what needs them today, said plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import polars as pl
+from fastapi import APIRouter, Request, Response
+
+from jiqun.accounts import operations as accounts
+from jiqun.core.actor import Role
+from jiqun.core.document import Text
+from jiqun.core.operation import PageRequest
+from jiqun.intake.room import list_imports
+from jiqun.store import Workspace
+from jiqun.store import room as store
+from jiqun.web.pages import atlas_home
+from jiqun.web.render import page
+from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
+
+router = APIRouter()
+_SAMPLE = 200
+_OPEN_IMPORTS = {"read", "checked", "failed"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that needs the visitor, or is at hand: words, where, and what to do there."""
+
+    words: Text
+    link: str
+    action: Text
+    meaning: str = "watch"
+
+
+OPEN = Text("查看", "Open")
+
+
+@router.get("/")
+def home(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
+    """What needs me; signed out, what the atlas says."""
+    if visitor.account is None:
+        return atlas_home.headline(request, visitor, workspace)
+    role = visitor.account.role
+    tasks = tuple(task for find in _TASKS[role] for task in find(visitor, workspace))
+    return page(
+        request,
+        visitor,
+        "home.html",
+        title=_greeting(len(tasks)),
+        tasks=tasks,
+        standing=_STANDING[role],
+        notes={"opened": visitor.say("Welcome. Your account is open.")},
+    )
+
+
+def _greeting(count: int) -> Text:
+    if not count:
+        return Text("今天没有待办", "Nothing needs you today")
+    return Text(f"{count} 件事待处理", "One thing needs you" if count == 1 else f"{count} things need you")
+
+
+def _counted(count: int, zh: str, one: str, many: str) -> Text:
+    more = "+" if count >= _SAMPLE else ""
+    return Text(zh.format(n=f"{count}{more}"), (one if count == 1 else many).format(n=f"{count}{more}"))
+
+
+def _dead_jobs(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    dead = len(store.jobs(visitor.actor, workspace, store.JobsRequest(state="dead", limit=_SAMPLE)))
+    if dead:
+        words = _counted(dead, "{n} 个作业失败", "{n} job has failed", "{n} jobs have failed")
+        yield Task(words, "/jobs?state=dead", Text("看原因", "See why"), "bad")
+
+
+def _quarantine(_: Visitor, workspace: Workspace) -> Iterator[Task]:
+    for snapshot in workspace.tables():
+        if snapshot.quarantined:
+            n = f"{snapshot.quarantined:,}"
+            words = Text(
+                f"最近装载的《{snapshot.source}》有 {n} 行被隔离",
+                f"{n} rows of {snapshot.source} were set aside when it was loaded",
+            )
+            yield Task(words, "/data", Text("看问题", "See the problems"))
+
+
+def _imports(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    found = list_imports(visitor.actor, workspace, PageRequest(limit=_SAMPLE)).items
+    waiting = [one for one in found if one.state in _OPEN_IMPORTS]
+    for one in waiting[:3]:
+        words = Text(f"导入“{one.file}”等您继续", f"The import of {one.file} waits for you")
+        yield Task(
+            words, f"/imports/{quote(one.id)}", Text("继续", "Go on"), "bad" if one.state == "failed" else "watch"
+        )
+    if len(waiting) > 3:
+        words = _counted(len(waiting) - 3, "另有 {n} 个导入未完成", "{n} more import waits", "{n} more imports wait")
+        yield Task(words, "/imports", OPEN)
+
+
+def _changed(_: Visitor, workspace: Workspace) -> Iterator[Task]:
+    """Clusters that are not as in the run before; a first run changes nothing."""
+    result = workspace.result("clusters")
+    if result is None or not result.values.get("previous"):
+        return
+    events = result.table("clusters")["event"]
+    changed = int(events.is_in(pl.Series(["born", "split", "merged"]).implode()).sum())
+    died = result.table("died").height
+    if changed + died:
+        words = Text(
+            f"最近一次运行后，{changed} 个集群新增、拆分或合并，{died} 个消失",
+            f"Since the run before, {changed} clusters are new, split or merged, and {died} have gone",
+        )
+        yield Task(words, "/clusters", OPEN)
+
+
+def _withdrawals(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    found = accounts.withdrawals(visitor.actor, workspace, PageRequest(limit=_SAMPLE)).items
+    waiting = sum(one.state == "asked" for one in found)
+    if waiting:
+        words = _counted(waiting, "{n} 个撤回申请待答复", "{n} withdrawal waits for an answer", "{n} withdrawals wait")
+        yield Task(words, "/accounts#withdrawals", Text("答复", "Answer"))
+
+
+def _unread(visitor: Visitor, _: Workspace) -> Iterator[Task]:
+    count = visitor.unread
+    if count:
+        yield Task(_counted(count, "{n} 条未读通知", "{n} unread notice", "{n} unread notices"), "/notices", OPEN)
+
+
+Finder = Callable[[Visitor, Workspace], Iterator[Task]]
+_TASKS: dict[Role, tuple[Finder, ...]] = {
+    "operator": (_dead_jobs, _withdrawals, _imports, _quarantine, _changed, _unread),
+    "analyst": (_dead_jobs, _imports, _changed, _unread),
+    "member": (_unread,),
+    "auditor": (_unread,),
+}
+_MAP = Task(Text("全部集群一图看", "All clusters at once"), "/map", Text("打开地图", "Open the map"))
+_IMPORT = Task(Text("带来一份名录", "Bring a register"), "/imports", Text("导入", "Import"))
+_ACCOUNTS = Task(Text("谁可以登录", "Who may sign in"), "/accounts", Text("账户与邀请", "Accounts and invitations"))
+_JOBS = Task(Text("正在进行的工作", "Work under way"), "/jobs", Text("作业", "Jobs"))
+_JOURNAL = Task(Text("每次改动都有据可查", "Every change is on record"), "/journal", Text("日志", "Journal"))
+_STANDING: dict[Role, tuple[Task, ...]] = {
+    "operator": (_IMPORT, _ACCOUNTS, _JOBS, _MAP, _JOURNAL),
+    "analyst": (
+        _MAP,
+        Task(Text("关注的集群", "Clusters that I follow"), "/account#follows", OPEN),
+        _IMPORT,
+        _JOBS,
+    ),
+    "member": (
+        Task(Text("在册信息对吗？", "Is our record right?"), "/mine", Text("核对我的企业", "Check my firm")),
+        Task(Text("谁看过我们的数据", "Who looked at our data"), "/mine#views", OPEN),
+        Task(Text("带走我们的数据", "Take our data with us"), "/mine#export", Text("导出", "Export")),
+        Task(Text("收回我们的数据", "Take our data back"), "/mine#withdraw", Text("撤回", "Withdraw")),
+        _MAP,
+    ),
+    "auditor": (
+        Task(
+            Text("日志的最新签名与证明", "The journal's newest signature, and proofs"),
+            "/journal",
+            Text("查验", "Verify"),
+        ),
+        Task(Text("装载了什么、来自哪里", "What is loaded, and from where"), "/data", OPEN),
+        Task(Text("每个数字怎么来", "How each number is made"), "/method", OPEN),
+    ),
+}

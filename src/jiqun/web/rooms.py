@@ -1,0 +1,64 @@
+"""The rooms of the console 各室: their operations and their pages. Adding a room adds a line to each."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from jiqun.accounts.operations import ROOM as ACCOUNTS
+from jiqun.atlas.declared import ROOM as ATLAS
+from jiqun.core.operation import Room
+from jiqun.intake.room import ROOM as INTAKE
+from jiqun.store.room import ROOM as STORE
+from jiqun.web.pages import (
+    account,
+    accounts,
+    clusters,
+    compare,
+    data,
+    firms,
+    follow,
+    home,
+    import_files,
+    imports,
+    invitation,
+    jobs,
+    journal,
+    method,
+    mine,
+    notices,
+    regions,
+    search,
+    session,
+)
+from jiqun.web.pages import help as help_page
+from jiqun.web.pages import map as map_page
+
+ROOMS: tuple[Room, ...] = (ATLAS, INTAKE, ACCOUNTS, STORE)
+"""Rooms whose operations the API offers."""
+
+UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
+"""Routers of what takes a file: it is streamed, and so they check their form themselves."""
+
+PAGES: tuple[APIRouter, ...] = (
+    account.router,
+    accounts.router,
+    clusters.router,
+    compare.router,
+    data.router,
+    firms.router,
+    follow.router,
+    help_page.router,
+    home.router,
+    imports.router,
+    invitation.router,
+    jobs.router,
+    journal.router,
+    map_page.router,
+    method.router,
+    mine.router,
+    notices.router,
+    regions.router,
+    search.router,
+    session.router,
+)
+"""Routers of the pages; each form in them is checked by `jiqun.web.visitor.guard`."""

@@ -1,0 +1,41 @@
+"""Words that several pages share for what the tables hold in codes 代码的用语."""
+
+from __future__ import annotations
+
+from jiqun.core.actor import Role
+from jiqun.core.document import Text
+
+ROLES: dict[Role, Text] = {
+    "operator": Text("运营方", "operator"),
+    "analyst": Text("分析员", "analyst"),
+    "member": Text("企业成员", "member of a firm"),
+    "auditor": Text("审计员", "auditor"),
+    "public": Text("公众", "public"),
+}
+CHANNELS: dict[str, Text] = {
+    "mail": Text("邮件", "mail"),
+    "wecom": Text("企业微信群机器人", "WeCom group robot"),
+    "dingtalk": Text("钉钉群机器人", "DingTalk group robot"),
+}
+WITHDRAWN: dict[str, Text] = {
+    "statements": Text("我们自己填写的内容", "What we stated ourselves"),
+    "publication": Text("公开页面上的企业信息", "Our firm on public pages"),
+    "account": Text("本账户及其认领", "This account and its claim"),
+}
+ANSWERS: dict[str, Text] = {
+    "done": Text("已办理", "done"),
+    "asked": Text("待答复", "waiting for an answer"),
+    "refused": Text("未同意", "refused"),
+}
+ANSWER_MEANINGS = {"done": "good", "asked": "watch", "refused": "bad"}
+JOBS: dict[str, Text] = {
+    "atlas.run": Text("识别集群", "Find clusters"),
+    "imports.read": Text("读取文件", "Read a file"),
+    "imports.check": Text("检查导入", "Check an import"),
+    "imports.load": Text("装载", "Load a table"),
+    "imports.sweep": Text("清理旧的上传文件", "Clear away old uploads"),
+    "notices.clusters": Text("通知关注者", "Tell who follows"),
+    "deliver.mail": Text("发送邮件", "Send mail"),
+    "deliver.webhook": Text("发送到群", "Send to a group"),
+    "search.index": Text("更新搜索索引", "Renew the search index"),
+}
