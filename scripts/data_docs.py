@@ -16,6 +16,11 @@ What a file may hold. Headers are recognised by name, by their Chinese name and 
 required may be left out. Units stand in the names. `jiqun template organisations -o organisations.xlsx` writes an
 empty sheet with these columns.
 """
+OPERATIONAL = """\
+## Operational tables 运行表
+
+Rows of the operational database. They are changed by commands only; nothing is loaded into them.
+"""
 MESSAGES = """\
 # Messages 消息
 
@@ -29,6 +34,9 @@ TYPES = {
     "money": "number, with 万 or 亿",
     "date": "date",
     "boolean": "yes or no",
+    "datetime": "moment, UTC",
+    "json": "JSON",
+    "bytes": "bytes",
 }
 
 
@@ -44,6 +52,13 @@ def _tables() -> str:
         parts.append(f"{schema.title_en}. Rows are told apart by {', '.join(f'`{key}`' for key in schema.key)}.\n")
         head = "| column | meaning | 含义 | type | check | also accepted |\n|---|---|---|---|---|---|"
         parts.append("\n".join([head, *map(_attribute, schema.attributes)]) + "\n")
+    parts.append(OPERATIONAL)
+    for schema in schemas("operational").values():
+        parts.append(f"### {schema.name} {schema.title_zh}\n")
+        parts.append(f"{schema.title_en}. Rows are told apart by {', '.join(f'`{key}`' for key in schema.key)}.\n")
+        head = "| column | meaning | 含义 | type | check |\n|---|---|---|---|---|"
+        rows = (_attribute(attribute).rsplit("|", 2)[0] + "|" for attribute in schema.attributes)
+        parts.append("\n".join([head, *rows]) + "\n")
     return "\n".join(parts)
 
 

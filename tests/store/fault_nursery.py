@@ -103,7 +103,8 @@ def main():
         lines = [part.split() for part in heard.decode().splitlines()]
         begun = [part[1] for part in lines if part[0] == "begun"]
         done = {part[1]: part[2] for part in lines if part[0] == "done"}
-        print(json.dumps({"killed": status == signal.SIGKILL, "begun": begun, "done": done}), flush=True)
+        sys.stdout.write(json.dumps({"killed": status == signal.SIGKILL, "begun": begun, "done": done}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from jiqun.store import Workspace
+from jiqun.store.config import SETTINGS
 
 FRAME = pl.DataFrame({"name": ["甲", "乙"]})
 
@@ -89,14 +90,15 @@ def test_messages_follow_the_language_of_the_workspace_unless_the_environment_ha
 
 def test_config_says_where_each_value_comes_from(run, loaded, monkeypatch):
     (loaded.path / "jiqun.toml").write_text("lock_wait_seconds = 1")
+    monkeypatch.setenv("JIQUN_DATABASE_URL", "postgresql://me:geheim@db/x")
     code, out, _ = run("config", "--format", "json")
     assert code == 0
     found = {row["setting"]: (row["value"], row["from"]) for row in json.loads(out)}
-    assert found == {
-        "workspace": ("", "default"),
-        "language": ("en", "environment"),
-        "lock_wait_seconds": ("1.0", "jiqun.toml"),
-    }
+    assert found.keys() == {setting.name for setting in SETTINGS}
+    assert found["workspace"] == ("", "default")
+    assert found["language"] == ("en", "environment")
+    assert found["lock_wait_seconds"] == ("1.0", "jiqun.toml")
+    assert found["database_url"] == ("***", "environment")  # it may hold a password
     monkeypatch.setenv("JIQUN_LANG", "zh")
     assert "等待" in run("config")[1]
 

@@ -364,7 +364,7 @@ class Migrations:
         self.test_the_tables_are_those_of_the_schemas(database)
 
     def test_a_migration_that_fails_leaves_nothing(self, url, clock, monkeypatch):
-        def fail(connection, to="head"):
+        def fail(connection, to=migrations.HEAD):
             upgrade(connection, to)
             raise RuntimeError
 

@@ -51,7 +51,7 @@ class Faults:
         moments = random.Random(11)
         begun, done = [], {}
         for round_ in range(ROUNDS):
-            heard = nursery(do="write", workspace=path, round=round_, seconds=moments.uniform(0, 0.15))
+            heard = nursery(do="write", workspace=path, round=round_, seconds=moments.uniform(0, 0.3))
             begun += heard["begun"]
             done |= heard["done"]
             workspace = opened(path, round_)
@@ -60,21 +60,21 @@ class Faults:
                 assert done.setdefault(key, answer) == answer
             workspace.close()
         assert {*done} == {*begun}
-        self.check(path, {key: 1 for key in begun})
-        for round_ in range(ROUNDS, 2 * ROUNDS):
+        self.check(path, ROUNDS, dict.fromkeys(begun, 1))
+        for round_ in range(ROUNDS + 1, 2 * ROUNDS + 1):
             nursery(do="work", workspace=path, round=round_, seconds=moments.uniform(0, 0.15))
-        workspace = opened(path, 2 * ROUNDS)
+        workspace = opened(path, 2 * ROUNDS + 1)
         work(workspace, {"note": note}, once=True)
         jobs = workspace.database.jobs.list(limit=1_000_000)
         assert workspace.database.jobs.counts() == {"done": len(begun)}
         assert sorted(job.payload["key"] for job in jobs) == sorted(begun)
         assert max(job.attempt for job in jobs) > 1  # some were cut off
         workspace.close()
-        self.check(path, {key: 1 for key in begun} | {job.id: 2 for job in jobs})
+        self.check(path, 2 * ROUNDS + 2, dict.fromkeys(begun, 1) | {job.id: 2 for job in jobs})
 
-    def check(self, path, effects):
+    def check(self, path, round_, effects):
         """Each effect as often as it should be; commands and leaves one to one; the journal whole."""
-        workspace = opened(path, 3 * ROUNDS)
+        workspace = opened(path, round_)
         commands, leaves, views = table("commands"), table("leaves"), table("views")
         with workspace.database.read() as connection:
             assert Counter(connection.execute(select(views.c.organisation)).scalars()) == effects

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -14,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from jiqun.core.errors import UsageError
 from jiqun.store import Workspace
-from jiqun.store.files import make_folder, told
+from jiqun.store.files import make_folder, told, write_once
 
 _NONCE_BYTES = 12
 
@@ -46,19 +44,7 @@ def _key(workspace: Workspace) -> bytes:
     path: Path = workspace.path / "keys" / "channels.key"
     with told(path):
         if not path.exists():
-            _make(path)
+            make_folder(path.parent)
+            path.parent.chmod(0o700)
+            write_once(path, AESGCM.generate_key(256))
         return path.read_bytes()
-
-
-def _make(path: Path) -> None:
-    """Two processes may come at once: the first key counts, and it is whole when it is there."""
-    make_folder(path.parent)
-    path.parent.chmod(0o700)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(AESGCM.generate_key(256))
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        path.hardlink_to(temporary)
-    temporary.unlink()

@@ -17,7 +17,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,7 +39,7 @@ from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.store import proof
 from jiqun.store.commands import Transaction
 from jiqun.store.committer import reason
-from jiqun.store.files import make_folder, sync, told, write_bytes
+from jiqun.store.files import make_folder, told, write_once
 from jiqun.store.tables import JSON, table
 from jiqun.store.tree import Node, Range, consistency_ranges, extend, fold, inclusion_ranges, nodes_of
 from jiqun.store.workspace import Workspace
@@ -320,26 +319,16 @@ class Journal:
         beside = self.public_key_path
         if not beside.exists():
             with told(beside):
-                write_bytes(beside, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+                content = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+                write_once(beside, content, mode=0o644)
         return key
 
     def _make_key(self, path: Path) -> None:
         content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with told(path):
             make_folder(path.parent)
             path.parent.chmod(0o700)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                with suppress(FileExistsError):  # another process was first: its key counts
-                    path.hardlink_to(temporary)
-            finally:
-                temporary.unlink()
-            sync(path.parent)
+            write_once(path, content)
 
 
 def erase(tx: Transaction, leaves: Iterable[int]) -> int:

@@ -73,6 +73,7 @@ def path(operation: Operation) -> str:
 
     Examples
     --------
+    >>> from jiqun.core.document import Text
     >>> from jiqun.core.operation import Model
     >>> path(Operation("atlas.clusters", Text("", ""), frozenset(), len, Model, int))
     '/atlas/clusters'

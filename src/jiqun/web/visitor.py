@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +24,7 @@ from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import Language, PermissionDeniedError
 from jiqun.core.operation import Operation
 from jiqun.store import Workspace
+from jiqun.store.files import write_once
 from jiqun.web import i18n
 from jiqun.web.settings import WebSettings
 
@@ -177,13 +177,8 @@ def _signed(key: bytes, purpose: str, text: str) -> str:
 def _key(folder: Path) -> bytes:
     """The key that signs the forms of those not signed in, the same for all web processes of a workspace."""
     path = folder / "web.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
+    if not path.exists():
+        write_once(path, secrets.token_bytes(32))
     return path.read_bytes()
 
 
