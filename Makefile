@@ -24,7 +24,7 @@ help: ## List these targets
 demo: $(BASE) $(SELF) ## Find the world's clusters of network-device makers and open them (JIQUN_DEMO_SERVE=0: do not serve)
 	@$(BIN)/jiqun demo
 
-test: lint site ## Lint, build the docs, run all tests this machine can run (ARGS="-k name"; JIQUN_REQUIRE=browser,fonts,data)
+test: lint site ## Lint, build the docs, run all tests this machine can run (ARGS="-k name"; JIQUN_REQUIRE=browser,postgres,fonts,data)
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not spark" -rs $(ARGS)
 
 test-spark: $(DEV) $(SELF) $(if $(shell command -v java 2>/dev/null),$(SPARK)) ## Tests of the Spark engine; needs Java 17 or later (package default-jre-headless)
@@ -57,7 +57,7 @@ wheel: $(DEV) ## Build the source package and the wheel into dist/
 wheelhouse: wheel ## One archive that installs jiqun on a machine without network: dist/jiqun-wheelhouse.tar
 	rm -rf dist/wheelhouse
 	$(BIN)/python -m pip download -q --require-hashes --only-binary :all: -r requirements/server.lock -d dist/wheelhouse
-	cp dist/jiqun-*.whl requirements/server.lock deploy/install.sh dist/wheelhouse/
+	cp dist/jiqun-*.whl requirements/server.lock deploy/install.sh deploy/jiqun.service dist/wheelhouse/
 	tar -C dist -cf dist/jiqun-wheelhouse.tar wheelhouse
 
 lock: $(UV) ## Write the lock files anew (UPGRADE=--upgrade for newer versions)

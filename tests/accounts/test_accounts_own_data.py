@@ -1,6 +1,7 @@
 """Invitations, claims, statements, views, export and withdrawal: an organisation's data in its own hands."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from accounts_nursery import GOOD, USCC, account, register
@@ -181,10 +182,27 @@ def test_a_token_acts_as_its_account_until_it_ends(workspace, clock):
     member = account(workspace, organisation=ONE)
     made = desk.make_token(member.actor, workspace, name="夜间", scopes=["read", "intake.*"], days=2, key=new_key())
     granted = desk.token_actor(workspace, made.secret)
-    assert granted.actor == member.actor
+    assert granted.actor == replace(member.actor, scopes=granted.scopes)
     assert granted.scopes == {"read", "intake.*"}
     clock.move(days=2)
     assert desk.token_actor(workspace, made.secret) is None
+
+
+def test_a_token_makes_no_token_for_more_than_itself(workspace):
+    member = account(workspace)
+
+    def made(actor, scopes):
+        return desk.make_token(actor, workspace, name="t", scopes=scopes, days=2, key=new_key()).secret
+
+    narrow = desk.token_actor(workspace, made(member.actor, ["accounts.make_token", "atlas.*"])).actor
+    for wider in ("read", "accounts.*", "store.jobs"):
+        with pytest.raises(InputError) as error:
+            made(narrow, ["atlas.run", wider])
+        assert (code(error), error.value.fields["value"]) == ("JQ-ACCOUNTS-012", wider)
+    assert desk.token_actor(workspace, made(narrow, ["atlas.run", "accounts.make_token"])).scopes == {
+        "atlas.run",
+        "accounts.make_token",
+    }
 
 
 def test_a_revoked_token_is_none(workspace):

@@ -69,6 +69,13 @@ def test_weak_passwords_are_refused(password, code):
     assert error.value.code == code
 
 
+def test_nobody_signs_in_under_the_id_of_another(workspace):
+    other = account(workspace, "operator", login="a1")
+    for login in (other.id, other.id.upper(), "closed:a1"):
+        with pytest.raises(InputError, match="JQ-ACCOUNTS-004"):
+            account(workspace, "analyst", login=login)
+
+
 def test_a_password_longer_than_its_bound_is_wrong_and_not_cut_to_it(workspace):
     account(workspace, "analyst", login="a1", password="x1y2" * 256)
     assert desk.sign_in(workspace, "a1", "x1y2" * 256)

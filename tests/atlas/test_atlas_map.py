@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from jiqun.atlas import desk
+from jiqun.atlas import located as placed
 from jiqun.atlas.located import by_province, located, provinces
 from jiqun.atlas.map import MapRequest, map_answer, map_view, moved, near, parsed, unlinked, written
 from jiqun.atlas.reading import Which, find_run
@@ -67,6 +69,20 @@ def test_firms_are_counted_by_province_and_none_is_zero(workspace):
     assert len(counts) == 34
 
 
+def test_firms_are_placed_once_and_the_same_when_read_again(workspace, monkeypatch):
+    run = find_run(workspace, Which())
+    placed._located.cache_clear()
+    first = located(workspace, run)
+    placed._located.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(placed, "_placed", None)  # what is kept is not placed again
+        assert_frame_equal(located(workspace, run), first)
+    (kept,) = workspace.cache.glob("located-*/*.parquet")
+    kept.write_bytes(b"damaged")
+    placed._located.cache_clear()
+    assert_frame_equal(located(workspace, run), first)
+
+
 def test_it_looks_first_where_most_firms_are(workspace):
     assert map_view(ANALYST, workspace, MapRequest()).base == "china"
 
@@ -98,6 +114,14 @@ def test_a_narrow_view_is_widened_for_those_who_may_not_see_exact_places(workspa
     assert north - south >= 0.5
     assert east - west >= 0.5
     assert map_view(ANALYST, workspace, asked).extent == (114.05, 22.53, 114.07, 22.55)
+
+
+def test_who_may_not_see_exact_places_cannot_find_them_by_moving_an_edge(workspace):
+    edges = [f"{114.05 + step / 1000:.3f},22.5,{115.05 + step / 1000:.3f},23.5" for step in range(200)]
+    seen = {map_view(PUBLIC, workspace, MapRequest(layer="firms", view="china", bbox=bbox)).extent for bbox in edges}
+    assert len(seen) <= 2
+    for west, south, east, north in seen:
+        assert (2 * west, 2 * south, east - west, north - south) == (round(2 * west), round(2 * south), 1.0, 1.0)
 
 
 def test_filters_leave_what_they_say(workspace):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from jiqun.accounts import mine, people
 from jiqun.accounts.recorder import flush
 from jiqun.accounts.views import views
 from jiqun.atlas import desk
@@ -49,6 +50,7 @@ from jiqun.store.worker import work
 
 PUBLIC = Actor("public", frozenset({"public"}))
 MEMBER = Actor("acc_m", frozenset({"member"}), organisation="o0000001")
+ANALYST = Actor("acc_a", frozenset({"analyst"}))
 NOBODY = Actor("nobody", frozenset())
 TOWNS = {
     "Boulder": ("US", -105.27, 40.01, 40),
@@ -202,6 +204,47 @@ def test_looking_at_a_firm_is_on_record_but_not_its_own_look(workspace):
     assert [(view.account, view.operation) for view in views(workspace, "o0000001")] == [("local", "atlas.firm")]
 
 
+def withdrawn(workspace, firm_id):
+    """The firm has asked to end its publication, and an operator has agreed."""
+    make = {"name": "n", "password": "correct horse battery staple"}
+    member = people.add(LOCAL, workspace, login="m9", role="member", organisation=firm_id, key="make-member", **make)
+    operator = people.add(LOCAL, workspace, login="o9", role="operator", key="make-operator", **make)
+    asked = mine.withdraw(member.actor, workspace, firm_id, "publication", key="ask-to-end")
+    mine.answer(operator.actor, workspace, asked.id, agreed=True, words="ok", key="answer-it")
+    return member.actor, operator.actor
+
+
+def test_a_firm_that_is_no_longer_published_is_named_nowhere_and_still_counted(workspace):
+    asked = ClusterRequest(cluster_id="c0001")
+    first = cluster(PUBLIC, workspace, asked).cluster
+    name = first.leaders[0]
+    (firm_id,) = (row.id for row in largest(LOCAL, workspace, asked) if row.name == name)
+    index_workspace(workspace, ENTRIES)
+    assert search(PUBLIC, workspace, SearchRequest(q=name, kind="firm")).groups[0].hits[0].id == firm_id
+    own, operator = withdrawn(workspace, firm_id)
+    for reader in (PUBLIC, MEMBER, ANALYST):
+        told = [
+            members(reader, workspace, MembersRequest(cluster_id="c0001", limit=500)),
+            largest(reader, workspace, asked),
+            cluster(reader, workspace, asked),
+            clusters(reader, workspace, ClustersRequest()),
+            compare(reader, workspace, CompareRequest(c=("c0001",))),
+            search(reader, workspace, SearchRequest(q=name)),
+            cluster_document(workspace, find_run(workspace, Which()).result, "c0001", full=True),
+            compare_document(workspace, find_run(workspace, Which()).result, clusters=["c0001"]),
+        ]
+        for answer in told:
+            assert f"'{firm_id}'" not in str(answer)
+            assert f"'{name}'" not in str(answer).replace(f"q='{name}'", "")
+        with pytest.raises(UsageError, match="JQ-ATLAS-020"):
+            firm(reader, workspace, FirmRequest(id=firm_id))
+    assert cluster(PUBLIC, workspace, asked).cluster.firms == first.firms
+    index_workspace(workspace, ENTRIES)
+    assert all(hit.id != firm_id for g in search(PUBLIC, workspace, SearchRequest(q=name)).groups for hit in g.hits)
+    for reader in (own, operator):
+        assert firm(reader, workspace, FirmRequest(id=firm_id)).name == name
+
+
 def test_a_cluster_has_a_history_and_one_that_died_is_told_from_one_that_never_was(workspace):
     again(workspace, 43, "2025-05-01")
     told = cluster(PUBLIC, workspace, ClusterRequest(cluster_id="c0001"))
@@ -281,6 +324,16 @@ def test_a_command_queues_a_search_once_and_the_worker_runs_it(empty):
     assert {one.kind for one in empty.database.jobs.list()} == {"atlas.run", "notices.clusters", "search.index"}
     with pytest.raises(PermissionDeniedError):
         run(PUBLIC, empty, asked, key="another key")
+
+
+def test_a_search_goes_on_as_the_last_one_unless_it_is_asked_otherwise(empty):
+    """Other parameters would give every cluster a new id, and those who follow one would lose it."""
+    load(empty, firms())
+    desk.run(LOCAL, empty, desk.Search(background="population", coverage="world", eps_km=20, draws=9))
+    again = RunRequest().search(empty)
+    assert (again.background, again.coverage, again.eps_km, again.draws) == ("population", "world", 20, 9)
+    assert RunRequest(draws=0, eps_km=5).search(empty).draws == 0
+    assert RunRequest(digital="01").search(empty) == desk.Search(digital="01")
 
 
 def test_a_search_that_cannot_be_run_is_refused_before_it_is_queued(empty):

@@ -22,7 +22,7 @@ def test_accounts_by_command(run, tmp_path):
 
     status, token, _ = run("account", "token", "wang@example.org", "--name", "nightly", *here)
     assert status == 0
-    assert desk.token_actor(workspace, token.strip()).actor == session.actor
+    assert desk.token_actor(workspace, token.strip()).account == session.account
 
     status, link, _ = run("account", "invite", "--role", "auditor", *here)
     assert re.fullmatch(r"/invitations/jqi_\S+\n", link)

@@ -16,7 +16,7 @@ from report_samples import bubbles, read
 
 from jiqun.core.document import Bubble, Legend, Map, Text
 from jiqun.report import basemap, china, maps
-from jiqun.report.labels import columns
+from jiqun.report.labels import Box, columns
 from jiqun.report.official import shown, vertices
 from jiqun.report.projection import albers
 
@@ -174,6 +174,30 @@ def test_no_name_or_key_lies_on_the_territory(base):
         assert not any(shape.intersects(label) for shape in shapes), text.words()
     said = {text.words() for text in read(maps.draw(Map(base="china"), title_id="t")).of_class("tick")}
     assert {"钓鱼岛", "赤尾屿", "南海诸岛"} <= said
+
+
+def test_nothing_covers_the_names_of_the_islands():
+    """The largest circle the map can draw, at Taipei, reaches neither name; labels keep clear of both."""
+    crowd = tuple(
+        Bubble(
+            121.5 + k / 5, 25.05 + k / 7, 1e6 / (1 + k), 0.5, Text(f"长长的名称{k}", f"A long name {k}"), Text("", "")
+        )
+        for k in range(20)
+    )
+    (largest,) = maps.circles(crowd[:1], china.PANELS)
+    wide = china.named_boxes("wide")
+    assert len(wide) == 2
+    for name in wide:
+        near = shapely.box(name.left, name.top, name.right, name.top + 13).distance(shapely.Point(largest.x, largest.y))
+        assert near > largest.r
+    drawn = read(maps.draw(Map(crowd, base="china"), title_id="t"))
+    group = next(group for group in drawn.of_class("wide") if "长长" in group.words())
+    for text in group.all("text"):
+        x, y = float(text.attributes["x"]), float(text.attributes["y"])
+        across = columns(text.words()) * 12.5
+        left = x - across * {"end": 1.0, "middle": 0.5}.get(text.attributes.get("text-anchor", ""), 0.0)
+        label = Box(left, y - 0.95 * 12.5, left + across, y + 0.3 * 12.5)
+        assert not any(label.overlap(name) > 0.1 for name in wide), text.words()
 
 
 def test_labels_of_bubbles_keep_out_of_the_inset():

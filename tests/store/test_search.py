@@ -27,9 +27,11 @@ from jiqun.store.search import (
     handler,
     index_folder,
     index_workspace,
+    keep_fresh,
     stale,
     tokens,
 )
+from jiqun.store.worker import work
 
 FIRMS = [
     ("华为技术有限公司", "Huawei Technologies Co., Ltd.", "通信设备、5G网络", "914403001922038216"),
@@ -369,3 +371,24 @@ def test_a_workspace_knows_when_its_index_is_stale(workspace):
     assert found(index, "第2版") == ["1"]
     assert not stale(workspace, sources)
     assert KIND == "search.index"
+
+
+def test_a_worker_asks_for_a_new_index_once_for_each_change(workspace):
+    version = ["1"]
+    sources = {"a": Source(lambda _: version[0], lambda _: [[Entry("firm", "1", f"第{version[0]}版", "")]])}
+    jobs, at_once = workspace.database.jobs, threading.Event()
+    at_once.set()
+    look = keep_fresh(workspace, sources)
+
+    def seen() -> list[str]:
+        look(at_once)
+        return [job.state for job in jobs.list(kind=KIND)]
+
+    assert seen() == ["queued"]
+    assert seen() == ["queued"]
+    work(workspace, {KIND: handler(sources)}, once=True)
+    assert seen() == ["done"]
+    version[0] = "2"
+    assert sorted(seen()) == ["done", "queued"]
+    work(workspace, {KIND: handler(sources)}, once=True)
+    assert not stale(workspace, sources)

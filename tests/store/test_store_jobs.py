@@ -19,7 +19,7 @@ from jiqun.core.errors import InputError, UsageError
 from jiqun.store import Workspace
 from jiqun.store.database import new_key, table
 from jiqun.store.jobs import LEASE, StopWork, told
-from jiqun.store.worker import work
+from jiqun.store.worker import tidy, work
 
 
 class Hands:
@@ -135,6 +135,31 @@ class Jobs:
         second = database.jobs.take("w", ["a"])
         assert not database.jobs.finish(first, None)
         assert database.jobs.finish(second, None)
+
+    def test_what_was_done_or_cancelled_long_ago_is_forgotten_and_what_failed_is_not(self, workspace, database, clock):
+        ends = {
+            "done": lambda job: database.jobs.finish(job, None),
+            "cancelled": lambda job: database.jobs.cancel(LOCAL, new_key(), job.id),
+            "dead": lambda job: database.jobs.fail(job, None, again=False),
+        }
+        made = {}
+        for state, end in ends.items():
+            made[state] = queue(database)
+            assert end(database.jobs.take("w", ["a"]))
+        clock.now += timedelta(days=89)
+        made["recent"] = queue(database)
+        assert database.jobs.finish(database.jobs.take("w", ["a"]), None)
+        waiting = queue(database)
+        clock.now += timedelta(days=2)
+        stop = threading.Event()
+        keeper = threading.Thread(target=tidy(workspace), args=(stop,))
+        keeper.start()
+        end = time.monotonic() + 30
+        while len(database.jobs.list()) > 3 and time.monotonic() < end:
+            time.sleep(0.01)
+        stop.set()
+        keeper.join()
+        assert {job.id for job in database.jobs.list()} == {made["dead"], made["recent"], waiting}
 
     def test_a_job_that_kills_its_workers_ends_dead_with_a_reason(self, database, clock):
         made = queue(database, most_attempts=2)

@@ -1,7 +1,8 @@
 """Processes that are killed, and customers who go on, for test_web_faults.
 
 As a script it is a nursery: it imports the command line once and forks a `jiqun` for each line that asks for one. It
-kills and reaps only its own children, all of them when its input ends.
+kills and reaps only its own children, all of them when its input ends. Polars does not work after a fork: what computes
+is started cold.
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class Nursery:
     def reap(self, pid: int, number: int) -> int:
         """Send a signal (0: none), wait for the end; the exit status."""
         return self._ask({"pid": pid, "signal": number})
+
+    def said(self) -> str:
+        """What all of them said."""
+        return "".join(log.read_text(encoding="utf-8") for log in self.logs.iterdir())
 
     def close(self) -> None:
         self._process.communicate(timeout=60)
@@ -138,10 +143,6 @@ class Customer(threading.Thread):
         except BaseException as error:  # noqa: BLE001  # the test raises it
             self.error = error
 
-    def acknowledged(self) -> list[Said]:
-        """What was answered by now."""
-        return [command for command in list(self.said) if command.answer is not None]
-
     def _next(self) -> Said:
         count = len(self.said)
         key = f"customer-{self._number}-{count}"
@@ -187,6 +188,48 @@ def _answer(connection: HTTPConnection) -> dict:
     return json.loads(content)
 
 
+class Customers:
+    """Several customers of one account at one door."""
+
+    def __init__(self, count: int, token: str, channel: str) -> None:
+        self.door = Door()
+        self._all = [Customer(number, self.door, token, channel) for number in range(count)]
+
+    def come(self) -> None:
+        for customer in self._all:
+            customer.start()
+
+    def go(self) -> None:
+        """Each finishes what it has begun."""
+        self.door.closed.set()
+        for customer in self._all:
+            customer.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what went wrong in their threads."""
+        for customer in self._all:
+            if customer.error is not None:
+                raise customer.error
+
+    def said(self) -> list[list[Said]]:
+        """What each has said so far."""
+        return [list(customer.said) for customer in self._all]
+
+    def acknowledged(self) -> set[str]:
+        """Keys of the commands that were answered by now."""
+        self.check()
+        return {command.key for commands in self.said() for command in commands if command.answer is not None}
+
+    def wait(self) -> None:
+        """Until one more command is answered."""
+        before = self.acknowledged()
+        patiently(lambda: self.acknowledged() - before)
+
+    def repeated(self) -> int:
+        return sum(customer.repeated for customer in self._all)
+
+
 def followed(commands: list[Said]) -> set[str]:
     """What is followed after some commands, in their order."""
     subjects: set[str] = set()
@@ -211,16 +254,21 @@ def main() -> None:
                 os.kill(asked["pid"], asked["signal"])
             _, status = os.waitpid(asked["pid"], 0)
             children.remove(asked["pid"])
-            print(os.waitstatus_to_exitcode(status), flush=True)
+            _say(os.waitstatus_to_exitcode(status))
             continue
         child = os.fork()
         if child == 0:
             _become(asked, cli.main)
         children.add(child)
-        print(child, flush=True)
+        _say(child)
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 def _become(asked: dict, jiqun) -> None:
@@ -230,7 +278,7 @@ def _become(asked: dict, jiqun) -> None:
     for source, target in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(source, target)
     if asked["cold"]:
-        os.execv(JIQUN[0], [*JIQUN, *asked["arguments"]])
+        os.execv(JIQUN[0], [*JIQUN, *asked["arguments"]])  # noqa: S606  # as a shell would
     sys.argv = ["jiqun", *asked["arguments"]]
     status: object = 1
     try:

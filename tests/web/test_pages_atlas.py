@@ -305,3 +305,22 @@ def test_an_empty_workspace_says_what_to_do(tmp_path, places):
 def test_every_measure_has_its_page(client):
     for key, one in measures().items():
         assert one.meaning.en in client.get(f"/method/{key}?lang=en").text.replace("&#39;", "'").replace("&#34;", '"')
+
+
+def test_key_figures_lead_to_what_they_mean(client):
+    for path, topic in (("/clusters/c0001", "ratio"), ("/clusters/c0001", "p_adjusted")):
+        assert f'href="/method/{topic}"' in client.get(path).text
+
+
+def test_home_lists_what_is_followed_with_its_last_change_and_the_last_runs(signed_in, workspace):
+    analyst = signed_in("analyst")
+    name = workspace.result("clusters").table("clusters").row(0, named=True)["name_en"]
+    before = analyst.get("/?lang=en").text
+    assert "The last runs" in before
+    csrf = re.search(r'name="csrf" value="([^"]+)"', before)[1]
+    fields = {"csrf": csrf, "key": new_key(), "kind": "cluster", "subject": "clusters/c0001"}
+    assert analyst.post("/follow", data=fields).status_code == 303
+    after = analyst.get("/?lang=en").text
+    assert "Clusters that I follow" in after
+    assert f'<a href="/clusters/c0001">{name}</a>' in after
+    assert f'<a href="/clusters/c0001">{name}</a>' in analyst.get("/account").text

@@ -9,6 +9,9 @@ from jiqun.store.search import index_workspace
 
 PAGES = (
     "/",
+    "/map",
+    "/map?layer=regions&view=china",
+    "/map?layer=firms&view=world",
     "/clusters",
     "/clusters/c0001",
     "/clusters/c0001/members",

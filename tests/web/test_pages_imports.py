@@ -21,6 +21,7 @@ from jiqun.intake.columns import recognise
 from jiqun.store.commands import new_key
 from jiqun.store.worker import work
 from jiqun.web.multipart import Form
+from jiqun.web.pages.import_files import AT_ONCE
 
 
 def form(text, action, **changes):
@@ -208,6 +209,25 @@ def test_imports_are_their_uploaders_and_the_operators(analyst, signed_in, works
     csrf = form(opened(analyst, "/imports/new"), "/imports/new")
     for step in ("check", "discard", "load", "undo", "again", "retry", "unfix", "rows", "replace", "search"):
         assert analyst.post(f"{other}/{step}", data=csrf).status_code == 404
+
+
+def test_few_files_come_in_at_once_so_that_pages_have_threads_left(analyst, workspace, app):
+    assert upload(analyst, b"").status_code == 422  # gives its place back
+    for _ in range(AT_ONCE):
+        assert app.state.uploads.acquire(blocking=False)
+    answer = upload(analyst, b"name\nA\n")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+    assert opened(analyst, "/imports")
+    app.state.uploads.release()
+    assert [upload(analyst, b"name\nA\n").status_code for _ in range(2)] == [303, 303]
+
+
+def test_a_place_where_a_cell_is_must_be_one(analyst, workspace):
+    base = begun(analyst, workspace, b"name\nA\n")
+    data = form(opened(analyst, "/imports/new"), "/imports/new") | {f"cell-{'9' * 5000}-0": "x"}
+    assert analyst.post(f"{base}/rows", data=data).status_code == 303
+    del data[f"cell-{'9' * 5000}-0"]
+    assert analyst.post(f"{base}/unfix", data=data | {"row": "1", "column": ""}).status_code == 422
 
 
 def test_an_upload_without_the_forms_token_is_refused_before_it_is_kept(analyst, workspace):

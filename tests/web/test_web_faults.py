@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -16,32 +19,45 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from faults import Customer, Door, Nursery, followed, patiently
-from sqlalchemy import delete, select, update
+from faults import Customers, Nursery, followed, patiently
+from sqlalchemy import delete, func, select, update
 
 from jiqun.accounts import channels, follows, tokens
 from jiqun.accounts import people as accounts
-from jiqun.atlas import declared as atlas
 from jiqun.atlas import entries, work
 from jiqun.core.actor import LOCAL
 from jiqun.intake import import_records, imports, room
 from jiqun.store import Workspace, archive, search
 from jiqun.store.audit import audit
 from jiqun.store.database import table
+from jiqun.store.files import write_once
 from jiqun.store.journal import Journal, all_heads
 
 ROUNDS = int(os.environ.get("JIQUN_FAULT_ROUNDS", "4"))
+JOB_ROUNDS = max(1, ROUNDS // 4)
+"""Each takes a file from upload to notices, with some four kills on the way."""
 CUSTOMERS = 4
 PASSWORD = "correct horse battery staple"  # noqa: S105  # of a workspace that lives for one test
+EVERY_KIND = ("imports.read", "imports.check", "imports.load", "atlas.run", "notices.clusters")
 
 
 @pytest.fixture
 def nursery(tmp_path):
     logs = tmp_path / "logs"
     logs.mkdir()
-    opened = Nursery(logs)
-    yield opened
-    opened.close()
+    started = Nursery(logs)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def tell(request):
+    """What happened, for who asks (`-rP`)."""
+
+    def say(**figures):
+        sys.stdout.write(f"{request.node.name} {figures}\n")
+
+    return say
 
 
 @contextmanager
@@ -54,18 +70,19 @@ def opened(path):
 
 
 def analyst(workspace, login):
-    return accounts.add(LOCAL, workspace, login=login, name=login, role="analyst", password=PASSWORD, key=f"add-{login}")
+    more = {"name": login, "role": "analyst", "password": PASSWORD}
+    return accounts.add(LOCAL, workspace, login=login, key=f"add-{login}", **more)
 
 
 def pass_time(workspace, *, jobs=True):
     """What a minute does: the leases of those who died are over."""
+    rows = table("jobs")
 
     def run_out(connection):
         connection.execute(delete(table("leases")))
         if jobs:
-            rows = table("jobs")
-            gone = update(rows).where(rows.c.state == "running").values(lease_until=datetime(2020, 1, 1, tzinfo=UTC))
-            connection.execute(gone)
+            past = datetime(2020, 1, 1, tzinfo=UTC)
+            connection.execute(update(rows).where(rows.c.state == "running").values(lease_until=past))
 
     workspace.database.upkeep(run_out)
 
@@ -75,8 +92,7 @@ def assert_whole(workspace):
     commands, leaves = table("commands"), table("leaves")
     with workspace.database.read() as connection:
         recorded = connection.execute(select(commands.c.leaf)).scalars().all()
-        there = connection.execute(select(leaves.c.id)).scalars().all()
-    assert sorted(recorded) == sorted(there)
+        assert sorted(recorded) == sorted(connection.execute(select(leaves.c.id)).scalars())
     assert audit(workspace) == ()
     if workspace.database.sqlite:
         checked = sqlite3.connect(f"file:{workspace.path}/jiqun.db?mode=ro", uri=True)
@@ -84,236 +100,258 @@ def assert_whole(workspace):
         checked.close()
 
 
-def heads(workspace):
-    with workspace.database.read() as connection:
-        return all_heads(connection)
-
-
-def commands_of(workspace, account):
-    """Answer and moment of each command of an account, by key."""
+def answers(workspace, account):
+    """What was recorded as the answer of each of the customers' commands, by key."""
     rows = table("commands")
+    asked = select(rows.c.key, rows.c.answer).where(rows.c.actor == account, rows.c.key.startswith("customer-"))
     with workspace.database.read() as connection:
-        found = connection.execute(select(rows.c.key, rows.c.answer, rows.c.at).where(rows.c.actor == account)).all()
-    return {row.key: row for row in found if row.key.startswith("customer-")}
+        return {row.key: row.answer for row in connection.execute(asked)}
 
 
-def test_jobs_of(workspace, account):
-    rows = table("jobs")
+def assert_effects(workspace, account, said):
+    """What some commands did, and nothing else, and each once."""
+    recorded, rows = answers(workspace, account), table("jobs")
+    every = [command for commands in said for command in commands]
+    assert {*recorded} == {command.key for command in every}
+    subjects = {one.subject for one in follows.follows(workspace, account)}
+    assert subjects == set().union(*map(followed, said))
     asked = select(rows.c.id).where(rows.c.account == account, rows.c.kind == "deliver.mail")
     with workspace.database.read() as connection:
-        return sorted(connection.execute(asked).scalars())
+        queued = sorted(connection.execute(asked).scalars())
+    assert queued == sorted(recorded[one.key] for one in every if one.operation == "test_channel")
 
 
-test_jobs_of.__test__ = False  # named after the operation
+class Heads:
+    """Heads of the journal that someone has kept."""
+
+    def __init__(self):
+        self.kept = []
+
+    def look(self, workspace):
+        """None of them is ever gone or another."""
+        with workspace.database.read() as connection:
+            now = all_heads(connection)
+        assert now[: len(self.kept)] == self.kept
+        self.kept = now
 
 
-def assert_effects(workspace, account, customers):
-    """What some commands did, and nothing else."""
-    follows_ = {one.subject for one in follows.follows(workspace, account)}
-    assert follows_ == set().union(*(followed(commands) for commands in customers))
-    done = commands_of(workspace, account)
-    assert {*done} == {command.key for commands in customers for command in commands}
-    queued = [done[one.key].answer for commands in customers for one in commands if one.operation == "test_channel"]
-    assert test_jobs_of(workspace, account) == sorted(queued)
+def under_way(jobs):
+    """Jobs that a living worker holds."""
+    return [job for job in jobs.list(state="running", limit=10_000) if job.lease_until > datetime.now(UTC)]
+
+
+def waiting(jobs):
+    return [job for job in jobs.list(limit=10_000) if not job.over]
+
+
+class Workers:
+    """One `jiqun work` at a time, killed now and then."""
+
+    def __init__(self, nursery, workspace):
+        self.kills = 0
+        self.cut = Counter()
+        self._nursery = nursery
+        self._workspace = workspace
+        self._moments = random.Random(3)
+        self._start()
+
+    def _start(self):
+        self._now = self._nursery.start("work", "--workspace", self._workspace.path, cold=True)
+
+    def kill(self):
+        self._now.kill()
+        pass_time(self._workspace)
+
+    def until_done(self, *kinds):
+        """Wait for all jobs; meanwhile kill some workers, most of them at work on a job of these kinds."""
+        jobs = self._workspace.database.jobs
+        for _ in range(self._moments.choice([0, 1, 1, 2])):
+            kind = self._moments.choice([None, *kinds, *kinds])
+            if kind is not None:
+                patiently(lambda kind=kind: not waiting(jobs) or kind in {job.kind for job in under_way(jobs)})
+            time.sleep(self._moments.expovariate(6))
+            running = under_way(jobs)
+            if any(job.attempt >= job.most_attempts for job in running):
+                break  # a job that ends so many workers is given up, as it should be
+            self.kill()
+            self.kills += 1
+            self.cut.update(job.kind for job in running)
+            self._start()
+        patiently(lambda: not waiting(jobs))
+
+
+def firms(template, more):
+    """The register of the template and some more firms in Cambridge."""
+    base = pl.read_csv(template.parent / "firms.csv")
+    row = {"城市": "Cambridge", "省份": None, "国家": "GB", "规模": 3}
+    added = pl.DataFrame([{**row, "企业名称": f"New {number}"} for number in range(more)], schema=base.schema)
+    return pl.concat([base, added]).write_csv().encode()
 
 
 class Faults:
     """The same on every engine."""
 
     @pytest.fixture
-    def path(self, tmp_path, monkeypatch):
+    def url(self):
+        return ""
+
+    @pytest.fixture
+    def path(self, tmp_path, url, monkeypatch):
         monkeypatch.setenv("JIQUN_REQUESTS_PER_SECOND", "1000000")
         monkeypatch.setenv("JIQUN_SMTP_HOST", "127.0.0.1")
+        monkeypatch.setenv("JIQUN_DATABASE_URL", url)
         return tmp_path / "ws"
 
-    def test_no_acknowledged_command_is_lost_or_done_twice(self, path, nursery, monkeypatch, report):
+    @pytest.fixture
+    def account(self, path):
         Workspace.init(path)
         with opened(path) as workspace:
-            account = analyst(workspace, "li@example.org")
-            token = tokens.make(account.actor, workspace, name="t", scopes=["accounts.*"], days=1, key="token").secret
-            channel = channels.add(account.actor, workspace, "mail", "li@example.org", key="channel").id
-            channels.switch(account.actor, workspace, channel, on=False, key="off")  # its jobs are done without mail
-        moments, door, killed, seen, backups = random.Random(7), Door(), {}, [], []
-        customers = [Customer(number, door, token, channel) for number in range(CUSTOMERS)]
-        worker = nursery.start("work", "--workspace", path)
-        for round_ in range(ROUNDS):
-            cold = round_ % 10 == 9
+            return analyst(workspace, "li@example.org")
+
+    @pytest.fixture
+    def customers(self, path, account):
+        """Their channel is off: what is queued for it is done without mail."""
+        with opened(path) as workspace:
+            token = tokens.make(account.actor, workspace, name="t", scopes=["accounts.*"], days=1, key="make").secret
+            channel = channels.add(account.actor, workspace, "mail", "li@example.org", key="add").id
+            channels.switch(account.actor, workspace, channel, on=False, key="off")
+        return Customers(CUSTOMERS, token, channel)
+
+    def test_no_acknowledged_command_is_lost_or_done_twice(self, path, nursery, account, customers, monkeypatch, tell):
+        moments, heads, unheard = random.Random(7), Heads(), {}
+
+        def serve(cold=False):
             console = nursery.start("serve", "--no-work", "--workspace", path, "--port", 0, cold=cold)
-            before = sum(len(customer.acknowledged()) for customer in customers)
-            door.port = console.port()
-            if round_ == 0:
-                for customer in customers:
-                    customer.start()
+            customers.door.port = console.port()
+            return console
+
+        worker = nursery.start("work", "--workspace", path)
+        console = serve()
+        customers.come()
+        for round_ in range(ROUNDS):
             if moments.random() < 0.85:  # else it may die before it has come up
-                patiently(lambda: self.answered(customers) > before)
+                customers.wait()
             time.sleep(moments.uniform(0, 0.4))
             if round_ % 5 == 1:
-                backups.append(self.back_up(path, round_, customers, account.id, monkeypatch))
+                self.back_up(path, round_, account.id, customers, monkeypatch)
             if round_ % 3 == 1:
+                acknowledged = customers.acknowledged()
                 with opened(path) as workspace:
-                    self.check_under_way(workspace, account.id, customers)
-                    now = heads(workspace)
-                    assert now[: len(seen)] == seen
-                    seen = now
-            killed[round_] = datetime.now(UTC)
+                    assert acknowledged <= answers(workspace, account.id).keys()
+                    heads.look(workspace)
             console.kill()
-            door.round = round_ + 1
+            customers.door.round = round_ + 1
+            if round_ % 4:  # else the next console is the first to see what this one left
+                with opened(path) as workspace:
+                    unheard[round_] = answers(workspace, account.id).keys()
             if moments.random() < 0.5:
                 worker.kill()
                 with opened(path) as workspace:
                     pass_time(workspace, jobs=False)
                 worker = nursery.start("work", "--workspace", path)
-        console = nursery.start("serve", "--no-work", "--workspace", path, "--port", 0)
-        door.port = console.port()
-        door.closed.set()
-        for customer in customers:
-            customer.join()
-            assert customer.error is None, customer.error
+            console = serve(cold=round_ % 10 == 9)
+        customers.go()
         console.kill()
         worker.kill()
         with opened(path) as workspace:
             pass_time(workspace)
         nursery.start("work", "--once", "--workspace", path).end()
+        every = [command for commands in customers.said() for command in commands]
         with opened(path) as workspace:
-            said = [customer.said for customer in customers]
-            assert_effects(workspace, account.id, said)
+            recorded = answers(workspace, account.id)
+            assert_effects(workspace, account.id, customers.said())
             assert workspace.database.jobs.counts().keys() <= {"done"}
             assert_whole(workspace)
-            now = heads(workspace)
-            assert now[: len(seen)] == seen
+            heads.look(workspace)
             with workspace.database.read() as connection:
-                assert now[-1].size == len(connection.execute(select(table("leaves").c.id)).all())
-            done = commands_of(workspace, account.id)
-        every = [command for commands in said for command in commands]
+                assert heads.kept[-1].size == connection.scalar(select(func.count()).select_from(table("leaves")))
         for command in every:
-            assert command.answer == ({"job": done[command.key].answer} if command.operation == "test_channel" else {})
-        cut = [(command, round_) for command in every for round_ in command.cut]
-        report(
+            assert command.answer == ({"job": recorded[command.key]} if command.operation == "test_channel" else {})
+        assert "Traceback" not in nursery.said()
+        cut = [(command.key, round_) for command in every for round_ in command.cut]
+        tell(
             kills=ROUNDS,
             acknowledged=len(every),
-            killed_mid_request=len(cut),
-            retried=len({command.key for command, _ in cut}),
-            committed_but_not_answered=sum(done[c.key].at <= killed.get(r, datetime.max.replace(tzinfo=UTC)) for c, r in cut),
-            old_ones_repeated=sum(customer.repeated for customer in customers),
-            backups=len(backups),
-            heads=len(now),
+            cut_in_a_request=len(cut),
+            commands_retried=len({key for key, _ in cut}),
+            committed_and_not_heard=sum(key in unheard.get(round_, ()) for key, round_ in cut),
+            old_ones_repeated=customers.repeated(),
+            heads=len(heads.kept),
         )
-        assert not any("Traceback" in log.read_text(encoding="utf-8") for log in nursery.logs.iterdir())
 
     @staticmethod
-    def answered(customers):
-        errors = [customer.error for customer in customers if customer.error is not None]
-        assert not errors, errors
-        return sum(len(customer.acknowledged()) for customer in customers)
-
-    @staticmethod
-    def check_under_way(workspace, account, customers):
-        """While others write: what was acknowledged a moment ago is there."""
-        acknowledged = {command.key for customer in customers for command in customer.acknowledged()}
-        assert acknowledged <= commands_of(workspace, account).keys()
-
-    @staticmethod
-    def back_up(path, round_, customers, account, monkeypatch):
+    def back_up(path, round_, account, customers, monkeypatch):
         """A backup made under load holds one moment, no earlier than when it began, and goes on from there."""
-        acknowledged = {command.key for customer in customers for command in customer.acknowledged()}
+        acknowledged = customers.acknowledged()
         target = path.with_name(f"backup-{round_}.tar")
         with opened(path) as workspace:
             archive.backup(workspace, target)
         with monkeypatch.context() as elsewhere:
-            elsewhere.delenv("JIQUN_DATABASE_URL", raising=False)  # what comes from PostgreSQL goes to SQLite
+            elsewhere.setenv("JIQUN_DATABASE_URL", "")  # what comes from PostgreSQL goes to SQLite
             restored = archive.restore(target, path.with_name(f"restored-{round_}"))
-            done = commands_of(restored, account)
-            assert acknowledged <= done.keys()
-            assert_effects(restored, account, [[c for c in list(one.said) if c.key in done] for one in customers])
+            recorded = answers(restored, account)
+            assert acknowledged <= recorded.keys()
+            said = [[one for one in commands if one.key in recorded] for commands in customers.said()]
+            assert_effects(restored, account, said)
             assert_whole(restored)
             Journal(restored).tick()
             assert_whole(restored)
             restored.close()
-        return target
 
-    def test_jobs_are_done_once_in_effect_however_often_workers_die(self, path, nursery, template, places, tmp_path, report):
+    def test_jobs_take_effect_once_however_often_workers_die(self, path, nursery, template, places, tell):
         shutil.copytree(template, path, ignore=shutil.ignore_patterns("jiqun.db*", "cache", "keys"))
         (path / "cache").mkdir()
         for part in places.iterdir():
             (path / "cache" / part.name).symlink_to(part)
-        moments, kills, cut = random.Random(3), Counter(), Counter()
         with opened(path) as workspace:
             li = analyst(workspace, "li@example.org").actor
-            cambridge = workspace.result("clusters").table("clusters").filter(country="GB")["cluster_id"].item()
+            clusters = workspace.result("clusters").table("clusters")
             followers = [analyst(workspace, f"{number}@example.org") for number in range(2)]
             for one in followers:
-                follows.follow(one.actor, workspace, "cluster", f"clusters/{cambridge}", key="follow")
-
-            def until_done():
-                """Kill workers until every job is done; leave the last attempt of a job alone."""
-                while waiting := [j for j in workspace.database.jobs.list(limit=10_000) if not j.over]:
-                    worker = nursery.start("work", "--workspace", path)
-                    last = any(job.attempt >= job.most_attempts - 1 for job in waiting)
-                    began = time.monotonic()
-                    limit = 120 if last else moments.expovariate(1.5)
-                    while time.monotonic() - began < limit and any(not find(job.id).over for job in waiting):
-                        time.sleep(0.01)
-                    worker.kill()
-                    pass_time(workspace)
-                    running = [job.kind for job in workspace.database.jobs.list(state="running")]
-                    kills["worker"] += 1
-                    cut.update(running)
-
-            find = workspace.database.jobs.find
-            for round_ in range(ROUNDS):
-                firms = firms_of(template, 20 + 30 * (round_ % 2) + round_)
-                found = imports.receive(
-                    li, workspace, [firms], filename="f.csv", table_name="organisations", key=f"up-{round_}"
-                )
-                until_done()
-                room.check(li, workspace, room.One(id=found.id), key=f"check-{round_}")
-                until_done()
-                room.load(li, workspace, room.LoadRequest(id=found.id, replace=True), key=f"load-{round_}")
-                until_done()
-                found = import_records.find(li, workspace, found.id)
-                assert found.state == "loaded", found.reason
-                history = workspace.history("organisations")
-                assert Counter(one.summary.get("import") for one in history)[found.id] == 1
-                assert workspace.snapshot("organisations").id == found.snapshot == history[0].id
-                asked = work.RunRequest(coverage="world", eps_km=20.0, size="size")
-                work.run(li, workspace, asked, key=f"run-{round_}")
-                until_done()
-                assert len(workspace.results("clusters")) == round_ + 2
-                assert workspace.result("clusters").lineage.inputs[0].digest == history[0].input.digest
+                subject = f"clusters/{clusters.filter(country='GB')['cluster_id'].item()}"
+                follows.follow(one.actor, workspace, "cluster", subject, key="follow")
+            workers = Workers(nursery, workspace)
+            for round_ in range(JOB_ROUNDS):
+                # each file differs from all before, and enough from the last for followers to be told
+                content = firms(template, 20 + 30 * (round_ % 2) + round_)
+                self.load(workers, workspace, li, content, key=str(round_))
+                search_ = work.RunRequest(coverage="world", eps_km=20.0, size="size")
+                work.run(li, workspace, search_, key=f"run-{round_}")
+                workers.until_done("atlas.run", "notices.clusters", "search.index")
+                assert len(workspace.results("clusters")) == round_ + 2  # one more, beside the template's
+                assert workspace.result("clusters").lineage.inputs[0] == workspace.snapshot("organisations").input
                 assert not search.stale(workspace, entries.ENTRIES)
+                rows = table("notices")
                 with workspace.database.read() as connection:
-                    told = connection.execute(select(table("notices").c.account, table("notices").c.source)).all()
-                assert Counter(row.account for row in told) == {one.id: round_ + 1 for one in followers}
+                    told = connection.execute(select(rows.c.account, rows.c.source)).all()
                 assert len(set(told)) == len(told)
+                assert Counter(row.account for row in told) == {one.id: round_ + 1 for one in followers}
+            workers.kill()
+            jobs = [job for job in workspace.database.jobs.list(limit=10_000) if job.payload is not None]
             assert workspace.database.jobs.counts().keys() == {"done"}
-            kinds = Counter(job.kind for job in workspace.database.jobs.list(limit=10_000))
-            once = ("imports.read", "imports.check", "imports.load", "atlas.run", "notices.clusters")
-            assert kinds == dict.fromkeys(once, ROUNDS) | {"search.index": 2 * ROUNDS}
+            wanted = dict.fromkeys(EVERY_KIND, JOB_ROUNDS) | {"search.index": 2 * JOB_ROUNDS}
+            assert Counter(job.kind for job in jobs) == wanted
             assert workspace.verify() == ()
-            pass_time(workspace)
             Journal(workspace).tick()
             assert_whole(workspace)
-        report(rounds=ROUNDS, **kills, cut_off=dict(cut))
+        assert "Traceback" not in nursery.said()
+        tell(rounds=JOB_ROUNDS, kills=workers.kills, cut=dict(workers.cut))
 
-
-def firms_of(template, more):
-    """The register of the template and some more firms in Cambridge."""
-    base = pl.read_csv(template.parent / "firms.csv")
-    row = {"企业名称": "", "城市": "Cambridge", "省份": None, "国家": "GB", "规模": 3}
-    added = pl.DataFrame([{**row, "企业名称": f"New {number}"} for number in range(more)], schema=base.schema)
-    return pl.concat([base, added]).write_csv().encode()
-
-
-@pytest.fixture
-def report(request, record_property):
-    """What happened, for who asks (`-rP`)."""
-
-    def tell(**figures):
-        print(request.node.name, figures)
-        for name, value in figures.items():
-            record_property(name, value)
-
-    return tell
+    @staticmethod
+    def load(workers, workspace, li, content, *, key):
+        """From upload to table: exactly one snapshot, and it is current."""
+        upload = {"filename": "f.csv", "table_name": "organisations"}
+        found = imports.receive(li, workspace, [content], **upload, key=f"upload-{key}")
+        workers.until_done("imports.read")
+        room.check(li, workspace, room.One(id=found.id), key=f"check-{key}")
+        workers.until_done("imports.check")
+        room.load(li, workspace, room.LoadRequest(id=found.id, replace=True), key=f"load-{key}")
+        workers.until_done("imports.load", "search.index")
+        found = import_records.find(li, workspace, found.id)
+        assert found.state == "loaded", found.reason
+        history = workspace.history("organisations")
+        assert [load.id for load in history if load.summary.get("import") == found.id] == [found.snapshot]
+        assert workspace.snapshot("organisations").id == found.snapshot
 
 
 class TestFaultsOnSqlite(Faults):
@@ -322,8 +360,49 @@ class TestFaultsOnSqlite(Faults):
 
 class TestFaultsOnPostgres(Faults):
     @pytest.fixture
-    def path(self, tmp_path, monkeypatch, postgres_database):
-        monkeypatch.setenv("JIQUN_REQUESTS_PER_SECOND", "1000000")
-        monkeypatch.setenv("JIQUN_SMTP_HOST", "127.0.0.1")
-        monkeypatch.setenv("JIQUN_DATABASE_URL", postgres_database)
-        return tmp_path / "ws"
+    def url(self, postgres_database):
+        return postgres_database
+
+
+MANY_AT_ONCE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from jiqun.store.tables import metadata
+
+sys.setswitchinterval(1e-5)
+start = Barrier(8)
+
+def made(_):
+    start.wait()
+    return id(metadata())
+
+with ThreadPoolExecutor(8) as pool:
+    print(len(set(pool.map(made, range(8)))))
+"""
+
+
+def test_threads_that_come_at_once_see_the_same_tables():
+    """Of two sets of tables a statement would name one table twice, and a worker could not give a job up."""
+    done = subprocess.run([sys.executable, "-c", MANY_AT_ONCE], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
+KILLED_AT_THE_FLUSH = """
+import os, signal, sys
+from pathlib import Path
+from jiqun.store.files import write_once
+
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+write_once(Path(sys.argv[1]), b"first")
+"""
+
+
+def test_a_key_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "some.key"
+    assert subprocess.run([sys.executable, "-c", KILLED_AT_THE_FLUSH, path], check=False).returncode == -signal.SIGKILL
+    assert not path.exists()
+    for content in (b"second", b"third"):
+        write_once(path, content)
+    assert path.read_bytes() == b"second"
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import logging
@@ -11,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 from web_people import routes
 
+from jiqun.core.operation import Model
 from jiqun.web.app import make_app
 from jiqun.web.assets import assets
 from jiqun.web.render import local
@@ -39,7 +41,18 @@ def test_https_brings_strict_transport_and_host_cookies(browse):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "evil.example:8000", "", "[::1", "127.0.0.1.evil"]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "evil.example:8000",
+        "",
+        "[::1",
+        "127.0.0.1.evil",
+        "x@localhost",
+        "localhost/api/v1",
+        "localhost?a",
+    ],
 )
 def test_a_host_name_that_is_not_ours_is_refused(client, host):
     answer = client.get("/help", headers={"host": host})
@@ -165,6 +178,29 @@ def test_what_breaks_gets_a_number_and_no_traceback(app, client, monkeypatch, ca
     number = re.search(r"the number (\w+)", answer.text)[1]
     assert f"error {number}" in caplog.text
     assert "content-security-policy" in answer.headers
+
+
+def test_what_a_visitor_gets_wrong_is_theirs_and_what_we_get_wrong_is_ours(client, monkeypatch):
+    class Answer(Model):
+        count: int
+
+    def broken(*_, **__):
+        Answer.model_validate({"count": "many"})
+
+    assert client.get("/clusters?min_firms=many").status_code == 422
+    assert client.get("/api/v1/atlas/clusters?min_firms=many").status_code == 422
+    monkeypatch.setattr("jiqun.web.pages.help.page", broken)
+    answer = client.get("/help")
+    assert (answer.status_code, "JQ-WEB-008" in answer.text) == (500, True)
+
+
+def test_a_cursor_beyond_any_list_is_none(client):
+    first = client.get("/api/v1/atlas/clusters?limit=1").json()["next"]
+    start, version = json.loads(base64.urlsafe_b64decode(first + "=="))
+    assert start == 1
+    far = base64.urlsafe_b64encode(json.dumps([10**30, version]).encode()).decode().rstrip("=")
+    answer = client.get(f"/api/v1/atlas/clusters?limit=1&cursor={far}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "JQ-USE-007")
 
 
 def test_the_log_holds_routes_and_not_what_was_typed(client, caplog):

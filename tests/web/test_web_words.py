@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 
 import jiqun.web
 from jiqun.cli.work import HANDLERS
-from jiqun.web.words import JOBS
+from jiqun.web.words import JOBS, STEPS
 
 ROOT = Path(jiqun.web.__file__).parent
 PLACE = re.compile(r"%\(\w+\)[sd]")
@@ -74,3 +74,14 @@ def test_singular_and_plural_are_said_alike_everywhere(said, written):
 
 def test_every_kind_of_job_has_a_name():
     assert set(HANDLERS) <= set(JOBS)
+
+
+def test_every_step_that_a_job_tells_has_words():
+    """What rooms hand to their progress; that of backups and checks shows in a terminal only."""
+    told = {
+        step
+        for room in ("accounts", "atlas", "intake", "store")
+        for path in (ROOT.parent / room).glob("*.py")
+        for step in re.findall(r'\b(?:progress|report)\("([\w ]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert told - {"audit", "backup", "restore", "verify"} == set(STEPS)

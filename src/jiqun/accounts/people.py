@@ -23,6 +23,8 @@ SYSTEM = Actor("system", frozenset())
 ROLES: tuple[Role, ...] = ("operator", "analyst", "member", "auditor")
 COLUMNS = ("id", "login", "name", "role", "organisation", "language", "state", "created_at")
 _SHORTEST, _LONGEST = 2, 100
+_RESERVED = ("closed:", "acc_")
+"""How no login begins: those of closed accounts, and ids, by which accounts are found as well."""
 _UNSEEN = "\ufffd"
 """What `visible` puts where something cannot be shown."""
 
@@ -368,7 +370,7 @@ def checked_login(login: str) -> str:
     """
     plain = plain_login(login)
     fine = _SHORTEST <= len(plain) <= _LONGEST and plain.isprintable() and not any(map(str.isspace, plain))
-    if not fine or plain.startswith("closed:") or _UNSEEN in plain:
+    if not fine or plain.startswith(_RESERVED) or _UNSEEN in plain:
         raise InputError("JQ-ACCOUNTS-004", shortest=_SHORTEST, longest=_LONGEST)
     return plain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping, select, update
@@ -67,7 +67,7 @@ class Granted:
     @property
     def actor(self) -> Actor:
         """Who acts."""
-        return self.account.actor
+        return replace(self.account.actor, scopes=self.scopes)
 
     def allows(self, operation: Operation) -> bool:
         """Whether the token was made for an operation."""
@@ -90,16 +90,17 @@ def covers(scopes: Iterable[str], operation: Operation) -> bool:
 
 
 def make(actor: Actor, workspace: Workspace, *, name: str, scopes: Iterable[str], days: int, key: str) -> NewToken:
-    """Make a token 建立令牌 for one's own account.
+    """Make a token 建立令牌 for one's own account; with a token, one for no more than that token is for.
 
     Raises
     ------
     InputError
-        JQ-ACCOUNTS-017: its name; JQ-ACCOUNTS-012: a scope cannot be; JQ-ACCOUNTS-022: there are too many tokens.
+        JQ-ACCOUNTS-017: its name; JQ-ACCOUNTS-012: a scope cannot be, or is wider than that of the token that asks;
+        JQ-ACCOUNTS-022: there are too many tokens.
     """
     account, name = people.own_account(actor), people.checked_name(name)
     wanted = sorted(set(scopes))
-    wrong = next((scope for scope in wanted if not _SCOPE.fullmatch(scope)), None)
+    wrong = next((scope for scope in wanted if not _SCOPE.fullmatch(scope) or not _within(scope, actor.scopes)), None)
     if wrong is not None or not 0 < len(wanted) <= MOST_SCOPES:
         raise InputError("JQ-ACCOUNTS-012", value=(wrong or "")[:80])
     secret = new_secret(PREFIX)
@@ -122,6 +123,10 @@ def make(actor: Actor, workspace: Workspace, *, name: str, scopes: Iterable[str]
     token = str(workspace.database.command(actor, key, "accounts.make_token", put, request=request, subject=account))
     found = next(one for one in listed(workspace, account) if one.id == token)
     return NewToken(found, secret if token in made else None)
+
+
+def _within(scope: str, held: frozenset[str] | None) -> bool:
+    return held is None or scope in held or f"{scope.partition('.')[0]}.*" in held
 
 
 def listed(workspace: Workspace, account: str) -> tuple[Token, ...]:

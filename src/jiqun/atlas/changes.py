@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from jiqun.accounts.follows import followers
+from jiqun.accounts.mine import unpublished
 from jiqun.accounts.notices import News, tell
 from jiqun.atlas.regions import home_regions
 from jiqun.core.document import Text
@@ -119,7 +120,9 @@ def _size(before: int | None, now: int) -> Text | None:
 
 def news(workspace: Workspace, before: StoredResult, after: StoredResult) -> Iterator[News]:
     """Notices of a run to those who follow its clusters, or the regions in which some were born or went."""
-    yield from _firm_news(before, after, followers(workspace, "firm"))
+    hidden = unpublished(workspace)
+    firms = {firm: told for firm, told in followers(workspace, "firm").items() if firm not in hidden}
+    yield from _firm_news(before, after, firms)
     following = followers(workspace, "cluster", f"{after.kind}/")
     regional = followers(workspace, "region", f"{after.kind}/")
     homes = _homes(workspace, before, after) if any("." in region for region in regional) else {}

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from jiqun.accounts.mine import unpublished
 from jiqun.atlas.glossary import measures
 from jiqun.atlas.listing import country_text
-from jiqun.atlas.reading import Run, Which, find_run, kind_of, searched
+from jiqun.atlas.reading import Run, Which, find_run, kind_of, published, searched
 from jiqun.store import Workspace
 from jiqun.store.search import Entry, Source
 from jiqun.taxonomy import name as class_name
@@ -29,7 +30,7 @@ def _version(workspace: Workspace) -> str:
     manifest = workspace.manifest()
     loaded = manifest.tables.get("organisations")
     runs = sorted((kind, manifest.results[kind].current) for kind in map(kind_of, searched(workspace)))
-    return hashlib.sha256(repr((loaded and loaded.current, runs)).encode()).hexdigest()
+    return hashlib.sha256(repr((loaded and loaded.current, runs, sorted(unpublished(workspace)))).encode()).hexdigest()
 
 
 def _entries(workspace: Workspace) -> Iterator[Sequence[Entry]]:
@@ -113,11 +114,11 @@ def _measures() -> list[Entry]:
 
 
 def _firms(workspace: Workspace) -> Iterator[list[Entry]]:
-    """Firms of the register that is loaded now, a batch at a time."""
+    """Firms of the register that is loaded now and that are shown by name, a batch at a time."""
     scan = workspace.scan("organisations")
     there = set(scan.collect_schema().names())
     rows = scan.select(pl.col(c) for c in FIRM_COLUMNS if c in there).collect()
-    for part in rows.iter_slices(BATCH):
+    for part in published(rows, unpublished(workspace)).iter_slices(BATCH):
         yield [firm_entry(row) for row in part.iter_rows(named=True)]
 
 

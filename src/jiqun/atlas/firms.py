@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from jiqun.accounts.edits import Statement, overlaid, statements
+from jiqun.accounts.mine import unpublished
 from jiqun.accounts.views import record_view
 from jiqun.atlas.operations import ClusterRow, RunRow, cluster_row, clusters_frame, run_row
 from jiqun.atlas.reading import OPEN_COLUMNS, READERS, Which, find_run, searched, sees_all
@@ -18,7 +19,7 @@ from jiqun.atlas.room import ROOM
 from jiqun.core.actor import Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import UsageError, WorkspaceError
-from jiqun.core.operation import Model
+from jiqun.core.operation import EVERYWHERE, Model
 from jiqun.core.schema import schema
 from jiqun.store import Workspace
 
@@ -64,7 +65,8 @@ class FirmAnswer(Model):
 def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer:
     """An organisation of the register that is loaded now, with what it states of itself.
 
-    Everybody sees its entry in the register; operators, analysts, auditors and the firm itself see the rest.
+    Everybody sees its entry in the register; operators, analysts, auditors and the firm itself see the rest. One whose
+    withdrawal from publication was granted is there for itself, operators and auditors only.
 
     Raises
     ------
@@ -73,10 +75,11 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
     """
     snapshot = workspace.snapshot("organisations")
     row = _row(snapshot.path, request.id)
-    if row is None:
+    own = actor.organisation == request.id
+    hidden = not own and not actor.roles & EVERYWHERE and request.id in unpublished(workspace)
+    if row is None or hidden:
         raise UsageError("JQ-ATLAS-020", value=request.id)
     record_view(workspace, actor, request.id, "atlas.firm")
-    own = actor.organisation == request.id
     complete = own or sees_all(actor)
     run = find_run(workspace, request) if searched(workspace) else None
     membership = run.membership(request.id) if run else None

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import polars as pl
 from pydantic import Field
 
+from jiqun.accounts.mine import unpublished
 from jiqun.atlas.entries import catalogue_entries, firm_entry
 from jiqun.atlas.reading import READERS
 from jiqun.atlas.room import ROOM
@@ -76,9 +77,10 @@ def search(_actor: Actor, workspace: Workspace, request: SearchRequest) -> Searc
     kinds = (request.kind,) if request.kind else KINDS
     if not fold(q).strip():
         return SearchAnswer(q=q, indexed=True, groups=())
+    hidden = unpublished(workspace)  # an index may be older than the answer to a withdrawal
     try:
         index = _index(index_folder(workspace))
-        groups = [_found(index, q, kind, request) for kind in kinds]
+        groups = [_found(index, q, kind, request, hidden) for kind in kinds]
         return SearchAnswer(q=q, indexed=True, groups=tuple(group for group in groups if group.total))
     except WorkspaceError:
         entries = catalogue_entries(workspace)
@@ -91,7 +93,7 @@ def _index(folder: Path) -> Index:
     return Index.open(folder)
 
 
-def _found(index: Index, q: str, kind: HitKind, request: SearchRequest) -> HitGroup:
+def _found(index: Index, q: str, kind: HitKind, request: SearchRequest, hidden: frozenset[str]) -> HitGroup:
     found = index.find(q, kinds=[kind], limit=request.limit, offset=request.offset)
     hits = tuple(
         HitRow(
@@ -104,6 +106,7 @@ def _found(index: Index, q: str, kind: HitKind, request: SearchRequest) -> HitGr
             marks_en=tuple((r.start, r.end) for r in hit.ranges_en),
         )
         for hit in found.hits
+        if kind != "firm" or hit.id not in hidden
     )
     return HitGroup(kind=kind, title=TITLES[kind], total=found.total, hits=hits)
 
@@ -128,5 +131,6 @@ def _firms(workspace: Workspace, q: str, most: int) -> list[Entry]:
     if not workspace.history("organisations"):
         return []
     held = pl.col("name").str.to_lowercase().str.contains(q.lower(), literal=True)
-    rows: list[dict[str, Any]] = workspace.scan("organisations").filter(held).head(most).collect().to_dicts()
+    shown = ~pl.col("id").is_in(list(unpublished(workspace)))
+    rows: list[dict[str, Any]] = workspace.scan("organisations").filter(held, shown).head(most).collect().to_dicts()
     return [firm_entry(row) for row in rows]

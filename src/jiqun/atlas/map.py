@@ -39,7 +39,8 @@ Layer = Literal["clusters", "firms", "regions"]
 Extent = tuple[float, float, float, float]
 MOST_POINTS = 10_000
 LEAST_DEGREES = 0.5
-"""Who may not see firms' exact places gets no view that is lower than this: a cell is then about a kilometre wide."""
+"""Who may not see firms' exact places gets no view that is lower than this: a cell is then about a kilometre wide.
+Nor may they choose its edges, or a firm could be found by moving them until it is gone."""
 NARROWEST, WIDEST = 0.02, 120.0
 ROWS = 50
 _NUMBER = r"-?\d{1,3}(\.\d{1,6})?"
@@ -127,7 +128,7 @@ def map_view(actor: Actor, workspace: Workspace, request: MapRequest) -> MapView
     exact = sees_all(actor)
     extent = parsed(request.bbox)
     if extent is not None and request.layer == "firms" and not exact:
-        extent = _at_least(extent, LEAST_DEGREES)
+        extent = _coarse(extent)
     base: Base = request.view if request.view != "auto" else home(run)
     maker = _Maker(workspace, run, request, base, extent, subject_of(workspace, run.result), exact=exact)
     figure, features, total = {"clusters": maker.clusters, "firms": maker.firms, "regions": maker.regions}[
@@ -219,12 +220,16 @@ def _turned(lon: float) -> float:
     return (lon + 180) % 360 - 180
 
 
-def _at_least(extent: Extent, degrees: float) -> Extent:
+def _coarse(extent: Extent) -> Extent:
+    """The next larger of a few sizes, moved to a multiple of half of it."""
     west, south, east, north = extent
-    wide = east - west + (360 if east < west else 0)
-    lon, lat = west + wide / 2, (south + north) / 2
-    half, high = max(wide, degrees) / 2, max(north - south, degrees) / 2
-    return _turned(lon - half), max(lat - high, -90.0), _turned(lon + half), min(lat + high, 90.0)
+    wide, high = (_step(size) for size in (east - west + (360 if east < west else 0), north - south))
+    west, south = (round(2 * edge / size) * size / 2 for edge, size in ((west, wide), (south, high)))
+    return _turned(west), max(south, -90.0), _turned(west + wide), min(south + high, 90.0)
+
+
+def _step(degrees: float) -> float:
+    return LEAST_DEGREES * 2.0 ** max(0, math.ceil(math.log2(degrees / LEAST_DEGREES)))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from jiqun.atlas.reading import (
     find_cluster,
     find_run,
     kind_of,
+    published,
     searched,
     sees_all,
     version,
@@ -297,7 +298,9 @@ def members(actor: Actor, workspace: Workspace, request: MembersRequest) -> Page
     if request.core is not None:
         frame = frame.filter(pl.col("core") == request.core)
     return paged(
-        Rows(visible(frame, run, full=sees_all(actor)), _member), request, version=version(run.id, _filters(request))
+        Rows(visible(frame, run, full=sees_all(actor)), _member),
+        request,
+        version=version(run.id, len(run.hidden), _filters(request)),
     )
 
 
@@ -454,7 +457,8 @@ def clusters_in(workspace: Workspace, run: Run, code: str) -> tuple[str, ...]:
 
 
 def visible(frame: pl.DataFrame, run: Run, *, full: bool) -> pl.DataFrame:
-    """The columns of members that a reader may see; `size` is the column that sizes the run's firms."""
+    """Members as a reader may see them: those published, and their columns; `size` is what sizes the run's firms."""
+    frame = published(frame, run.hidden)
     columns = [c for c in (*OPEN_COLUMNS, "core") if c in frame.columns]
     if full:
         columns += [c for c in ("address", "lon", "lat") if c in frame.columns]

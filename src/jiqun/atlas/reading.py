@@ -8,7 +8,7 @@ call that would).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Annotated, Any, Generic, TypeVar, overload
 import polars as pl
 from pydantic import ConfigDict, Field
 
+from jiqun.accounts.mine import unpublished
 from jiqun.atlas.measures import location_quotient_interval
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import UsageError, WorkspaceError
@@ -56,9 +57,18 @@ class Which(Model):
 
 @dataclass(frozen=True)
 class Run:
-    """A stored run and its tables as frames."""
+    """A stored run and its tables as frames.
+
+    `hidden` are organisations that are not shown by name (`jiqun.accounts.mine.unpublished`); they still count.
+    """
 
     result: StoredResult
+    hidden: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, workspace: Workspace, result: StoredResult) -> Run:
+        """A run as readers of a workspace may see it."""
+        return cls(result, unpublished(workspace))
 
     @property
     def id(self) -> str:
@@ -94,7 +104,7 @@ class Run:
     @property
     def clusters(self) -> pl.DataFrame:
         """The clusters in rank order, with `rank` and `leaders`, the names of the first three members."""
-        return _ranked(self.result.path)
+        return _ranked(self.result.path, self.hidden)
 
     @property
     def regions(self) -> pl.DataFrame:
@@ -102,12 +112,12 @@ class Run:
         return _regions(self.result.path, "regions" in self.result.tables)
 
     def members(self, cluster_id: str) -> pl.DataFrame:
-        """The members of one cluster, by name."""
+        """The members of one cluster, by name; to be counted, or listed without those that are `hidden`."""
         return _members(self.result.path, cluster_id)
 
     def largest(self, cluster_id: str) -> pl.DataFrame:
         """The largest members of one cluster."""
-        return self.table("largest").filter(pl.col("cluster_id") == cluster_id)
+        return published(self.table("largest").filter(pl.col("cluster_id") == cluster_id), self.hidden)
 
     def classes(self) -> pl.DataFrame:
         """cluster_id, class, n, lq, lq_shrunk: what the members of each cluster make, against those of all clusters."""
@@ -126,7 +136,7 @@ class Run:
         """The run that this one was matched to."""
         previous = self.values["previous"]
         result = workspace.result(self.result.kind, previous) if previous else None
-        return Run(result) if result else None
+        return Run(result, self.hidden) if result else None
 
     def history(self, workspace: Workspace) -> tuple[Run, ...]:
         """The run and those before it, newest first, at most `HISTORY`."""
@@ -172,14 +182,19 @@ def find_run(workspace: Workspace, which: Which) -> Run:
         result = workspace.result(kind, which.run)
         if result is None:
             raise WorkspaceError("JQ-ATLAS-013")
-        return Run(result)
+        return Run.of(workspace, result)
     runs = workspace.results(kind)
     if not runs:
         raise WorkspaceError("JQ-ATLAS-013")
     dates = {run.lineage.inputs[0].as_of: run for run in reversed(runs)}
     if which.as_of not in dates:
         raise UsageError("JQ-ATLAS-017", value=which.as_of, known=", ".join(sorted(dates, reverse=True)[:5]))
-    return Run(dates[which.as_of])
+    return Run.of(workspace, dates[which.as_of])
+
+
+def published(firms: pl.DataFrame, hidden: Collection[str]) -> pl.DataFrame:
+    """Firms without those that are not shown by name 不公开."""
+    return firms.filter(~pl.col("id").is_in(list(hidden))) if hidden else firms
 
 
 def find_cluster(workspace: Workspace, run: Run, cluster_id: str) -> dict[str, Any]:
@@ -254,9 +269,9 @@ def _frame(path: Path) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=32)
-def _ranked(folder: Path) -> pl.DataFrame:
+def _ranked(folder: Path, hidden: frozenset[str]) -> pl.DataFrame:
     leaders = (
-        _frame(folder / "largest.parquet")
+        published(_frame(folder / "largest.parquet"), hidden)
         .group_by("cluster_id", maintain_order=True)
         .agg(leaders=pl.col("name").head(3))
     )

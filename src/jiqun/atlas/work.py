@@ -11,6 +11,8 @@ from pydantic import Field
 from jiqun.atlas import desk
 from jiqun.atlas.clusters import LEAST_ALPHA
 from jiqun.atlas.entries import ENTRIES
+from jiqun.atlas.located import located
+from jiqun.atlas.reading import Which, find_run, kind_of
 from jiqun.atlas.room import ROOM
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.operation import Model
@@ -26,7 +28,7 @@ AFTER = ("notices.clusters", KIND)
 
 
 class RunRequest(Model):
-    """What to look for; as `jiqun.atlas.desk.Search`."""
+    """What to look for; as `jiqun.atlas.desk.Search`. What is not said is as in the current run of the class."""
 
     digital: Annotated[str | None, Field(pattern=r"^\d{2,6}$", description="class; none: all firms")] = None
     background: Literal["auto", "firms", "population"] = "auto"
@@ -44,9 +46,12 @@ class RunRequest(Model):
     seed: Annotated[int, Field(ge=0, le=2**53)] = 20240501
     size: Annotated[str | None, Field(pattern=r"^[a-z_]{1,40}$", description="column that sizes firms")] = None
 
-    def search(self) -> desk.Search:
-        """The search that is asked for."""
-        return desk.Search(**self.model_dump())
+    def search(self, workspace: Workspace) -> desk.Search:
+        """The search that is asked for: other parameters would cut a history off, so none changes unasked."""
+        last = workspace.result(kind_of(self.digital))
+        known = desk.Search.__dataclass_fields__
+        before = {name: value for name, value in last.lineage.parameters.items() if name in known} if last else {}
+        return desk.Search(**{**before, **self.model_dump(exclude_unset=True)})
 
 
 class RunAnswer(Model):
@@ -66,7 +71,7 @@ def run(actor: Actor, workspace: Workspace, request: RunRequest, *, key: str) ->
     InputError
         As `jiqun.atlas.find_clusters`; JQ-TAXONOMY-004: the class is not a code of the classification.
     """
-    search = request.search()
+    search = request.search(workspace)
     desk.check(workspace, search)
 
     def queue(tx: Transaction) -> JSON:
@@ -92,6 +97,8 @@ def _run(workspace: Workspace, job: Job, report: Report) -> JSON:
         return [tx.job(kind, {"kind": result.kind, "result": result.id}, once=f"{kind}:{job.id}") for kind in AFTER]
 
     workspace.database.command(LOCAL, f"{RUN}:{job.id}", "atlas.ran", follow, subject=result.kind)
+    report("map", 0, None)
+    located(workspace, find_run(workspace, Which(digital=payload["search"]["digital"], run=result.id)))
     return {"kind": result.kind, "result": result.id, "clusters": result.values["clusters"]}
 
 

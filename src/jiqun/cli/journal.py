@@ -14,7 +14,7 @@ import typer
 from jiqun.cli.output import Format, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.errors import InputError, UsageError, WorkspaceError, current_language
-from jiqun.store import Workspace, database, proof
+from jiqun.store import proof
 from jiqun.store.files import told, write_bytes
 from jiqun.store.journal import Head, Journal
 
@@ -111,11 +111,6 @@ def checker() -> None:
     Example: jiqun journal checker > proof.py
     """
     sys.stdout.write(Path(proof.__file__).read_text(encoding="utf-8"))
-
-
-def has_database(workspace: Workspace) -> bool:
-    """Whether anything operational was ever kept there; asking for it would make one."""
-    return bool(workspace.settings["database_url"].value) or (workspace.path / database.NAME).is_file()
 
 
 def verify_bundle(path: Path, named: str | None, form: Format) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from jiqun.accounts.mine import unpublished
 from jiqun.atlas import desk
 from jiqun.atlas.documents import atlas_document, cluster_document, region_document
 from jiqun.atlas.subject import subject_of
@@ -99,7 +100,13 @@ def atlas(
     """
     opened = open_workspace(workspace)
     result = desk.current(LOCAL, opened, digital, run_id)
-    write(atlas_document(result, subject_of(opened, result)), output, language, template, opened.clock)
+    write(
+        atlas_document(result, subject_of(opened, result), hidden=unpublished(opened)),
+        output,
+        language,
+        template,
+        opened.clock,
+    )
 
 
 def _code(result: StoredResult, name: str) -> str:

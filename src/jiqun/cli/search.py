@@ -10,10 +10,7 @@ import typer
 from jiqun.atlas.entries import ENTRIES
 from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
-from jiqun.store.search import DEEPEST, MOST_HITS, Index, Source, index_folder, index_workspace, stale
-
-SOURCES: dict[str, Source] = {**ENTRIES}
-"""What there is to find, of all rooms."""
+from jiqun.store.search import DEEPEST, MOST_HITS, Index, index_folder, index_workspace, stale
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +31,9 @@ def search(
     Example: jiqun search 深圳 半导体 --kind firm --limit 10
     """
     opened = open_workspace(workspace)
-    if stale(opened, SOURCES):
+    if stale(opened, ENTRIES):
         with progress() as report:
-            index_workspace(opened, SOURCES, progress=report)
+            index_workspace(opened, ENTRIES, progress=report)
     found = Index.open(index_folder(opened)).find(" ".join(words), kinds=kind, limit=limit, offset=offset)
     columns = ("kind", "id", "title_zh", "title_en", "link")
     rows = [tuple(getattr(hit, column) for column in columns) for hit in found.hits]

@@ -9,7 +9,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from jiqun.cli.journal import has_database, verify_bundle
+from jiqun.cli.journal import verify_bundle
 from jiqun.cli.output import Format, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace, workspace_path
 from jiqun.core.errors import WorkspaceError, current_language
@@ -112,7 +112,7 @@ def verify(
     opened = open_workspace(workspace)
     with progress() as report:
         files = [(damage.file, damage.problem) for damage in opened.verify(progress=report)]
-        flaws = [(flaw.where, flaw.problem) for flaw in audit(opened, progress=report)] if has_database(opened) else []
+        flaws = [(flaw.where, flaw.problem) for flaw in audit(opened, progress=report)] if opened.has_database else []
     write(pl.DataFrame(files + flaws, schema={"file": pl.String, "problem": pl.String}, orient="row"), form)
     if files:
         raise WorkspaceError("JQ-STORE-017", path=opened.path, count=len(files))

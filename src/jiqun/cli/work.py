@@ -14,11 +14,14 @@ import typer
 
 from jiqun.accounts import delivery
 from jiqun.atlas import declared as atlas
+from jiqun.atlas.entries import ENTRIES
 from jiqun.cli.output import say
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.intake import room as intake
 from jiqun.store.jobs import Handler
 from jiqun.store.journal import Journal
+from jiqun.store.search import keep_fresh
+from jiqun.store.worker import tidy
 from jiqun.store.worker import work as do_work
 
 HANDLERS: Mapping[str, Handler] = {**intake.HANDLERS, **atlas.HANDLERS, **delivery.HANDLERS}
@@ -45,10 +48,9 @@ def work(
     )
     logging.getLogger("jiqun").setLevel(logging.INFO)
     journal = Journal(opened)
+    beside = (journal.follow, keep_fresh(opened, ENTRIES), tidy(opened))
     with _until_told() as stop:
-        done = do_work(
-            opened, HANDLERS, once=once, stop=stop, threads=threads, beside=() if once else (journal.follow,)
-        )
+        done = do_work(opened, HANDLERS, once=once, stop=stop, threads=threads, beside=() if once else beside)
     journal.tick()
     opened.close()
     say(f"已处理 {done} 个作业。", f"{done} jobs done.")

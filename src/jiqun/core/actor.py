@@ -12,11 +12,15 @@ Role = Literal["operator", "analyst", "member", "auditor", "public"]
 
 @dataclass(frozen=True)
 class Actor:
-    """A person or programme: id, roles, and the organisation it speaks for (None: no one's)."""
+    """A person or programme: id, roles, and the organisation it speaks for (None: no one's).
+
+    `scopes` is what a token was made for; None: whatever the roles may.
+    """
 
     id: str
     roles: frozenset[Role]
     organisation: str | None = None
+    scopes: frozenset[str] | None = None
 
     def require(self, operation: str, *roles: Role) -> None:
         """Refuse unless the actor has one of `roles`.

@@ -229,11 +229,12 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One number that matters: value already worded, what it is, and what varies or since when."""
+    """One number that matters: value already worded, what it is, and what varies or since when; `anchor` explains it."""
 
     value: Text
     name: Text
     note: Text | None = None
+    anchor: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from jiqun.core.errors import PermissionDeniedError, UsageError
 EVERYWHERE: frozenset[Role] = frozenset({"operator", "auditor"})
 """Roles that a row scope does not bind to their own organisation."""
 MOST = 500
+_FARTHEST = 2**53
 T = TypeVar("T")
 
 
@@ -84,7 +85,12 @@ def _uncoded(cursor: str) -> tuple[int, str]:
         start, version = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, TypeError):
         raise UsageError("JQ-USE-007") from None
-    if not isinstance(start, int) or isinstance(start, bool) or start < 0 or not isinstance(version, str):
+    if (
+        not isinstance(start, int)
+        or isinstance(start, bool)
+        or not 0 <= start < _FARTHEST
+        or not isinstance(version, str)
+    ):
         raise UsageError("JQ-USE-007")
     return start, version
 

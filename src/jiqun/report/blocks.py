@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from jiqun.core.document import Bars, Block, Document, Figure, KeyFigures, Map, Paragraph, Section, Table, Text
+from jiqun.core.document import (
+    Bars,
+    Block,
+    Document,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Map,
+    Paragraph,
+    Section,
+    Table,
+    Text,
+)
 from jiqun.core.lineage import Lineage
 from jiqun.report import bars, land, lineage, maps, tables
 from jiqun.report.markup import Html, both, element, flat
@@ -205,13 +217,18 @@ def _paragraph(paragraph: Paragraph) -> Html:
     return element("p", both(paragraph.text), class_=paragraph.tone if paragraph.tone == "lead" else None)
 
 
+def _explained(figure: KeyFigure) -> Html:
+    name = both(figure.name)
+    return element("a", name, href=voice().href(figure.anchor)) if figure.anchor else name
+
+
 def _key_figures(row: KeyFigures) -> Html:
     return element(
         "dl",
         *(
             element(
                 "div",
-                element("dt", both(figure.name)),
+                element("dt", _explained(figure)),
                 element("dd", both(figure.value), class_="value"),
                 *([element("dd", both(figure.note), class_="varies")] if figure.note else []),
             )

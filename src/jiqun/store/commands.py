@@ -83,7 +83,8 @@ class Transaction:
     ) -> str:
         """Queue a job 排入作业 that runs after, and only if, this transaction commits.
 
-        `once` is a key under which a job is queued at most once ever: the id of the first is returned.
+        `once` is a key under which a job is queued at most once while the first is kept (`keep_jobs_days` after it is
+        done): the id of the first is returned.
         """
         jobs = table("jobs")
         packed(payload, "payload")

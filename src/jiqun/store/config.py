@@ -16,6 +16,7 @@ from jiqun.store.files import told
 
 NAME = "jiqun.toml"
 
+_MOST_DAYS = 36_500
 Origin = Literal["default", "jiqun.toml", "environment"]
 Value = str | float | bool
 
@@ -57,6 +58,13 @@ def _seconds(written: object) -> Value:
         raise ValueError(written)  # noqa: TRY004  # one kind of error for all that is not as expected
     value = float(written)
     if not (isfinite(value) and value >= 0):
+        raise ValueError(written)
+    return value
+
+
+def _days(written: object) -> Value:
+    value = float(_seconds(written))
+    if value > _MOST_DAYS:
         raise ValueError(written)
     return value
 
@@ -113,6 +121,15 @@ SETTINGS = (
         "运行库；留空为工作区内的 SQLite，多个网页进程时用 PostgreSQL",
         "operational database; empty for SQLite in the workspace, PostgreSQL for more than one web process",
         secret=True,
+    ),
+    Setting(
+        "keep_jobs_days",
+        "JIQUN_KEEP_JOBS_DAYS",
+        lambda: 90.0,
+        _days,
+        "0 to 36500",
+        "已完成或已取消的作业保留的天数",
+        "days for which jobs are kept after they were done or cancelled",
     ),
     Setting(
         "public",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, delete, func, or_, select, update
 
 from jiqun.core.actor import Actor
 from jiqun.core.errors import JiqunError
@@ -209,6 +209,12 @@ class Jobs:
         """Give a job back untouched: this attempt does not count."""
         back = {"state": "queued", "attempt": job.attempt - 1, "worker": None, "lease_until": None}
         return self._settle(job, update(table("jobs")).values(back))
+
+    def forget(self, before: datetime) -> int:
+        """Drop what was done or cancelled before then 清理旧作业, and say how many; what failed stays for someone to see."""
+        jobs = table("jobs")
+        old = and_(jobs.c.state.in_(("done", "cancelled")), jobs.c.finished_at < before)
+        return self._database.upkeep(lambda connection: connection.execute(delete(jobs).where(old)).rowcount)
 
     def _settle(self, job: Job, change: Update) -> bool:
         """Change a job only while it is this worker's, at this attempt: one that lost its lease changes nothing."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import secrets
 import shutil
@@ -21,18 +22,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import tantivy
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 from tantivy import Occur, Query
 
 from jiqun.core.errors import UsageError, WorkspaceError
+from jiqun.store.commands import Transaction
 from jiqun.store.files import make_folder, place, remove, told, write_bytes
 from jiqun.store.jobs import Job, Report
 from jiqun.store.lock import WriterLock
-from jiqun.store.tables import JSON
+from jiqun.store.tables import JSON, table
 from jiqun.store.workspace import Workspace
 
+_log = logging.getLogger(__name__)
 KIND = "search.index"
 """The kind of job that writes the index anew."""
 LONGEST_QUERY = 200
@@ -42,6 +48,8 @@ DEEPEST = 10_000
 """How far down the list of hits a reader may go."""
 _FORMAT = 1
 """Goes up when equal entries make another index."""
+_LOOK_EVERY = 5.0
+"""Seconds from look to look whether the data has changed."""
 _HEAP = 64 << 20
 _STARTS = 8
 _LONGEST_WORD = 64
@@ -552,6 +560,35 @@ def index_workspace(workspace: Workspace, sources: Mapping[str, Source], *, prog
     version = current_version(workspace, sources)
     batches = (batch for _, source in sorted(sources.items()) for batch in source.entries(workspace))
     return build(index_folder(workspace), batches, version, progress=progress)
+
+
+def keep_fresh(workspace: Workspace, sources: Mapping[str, Source]) -> Callable[[Event], None]:
+    """What a worker runs beside its jobs: queue a rebuild whenever the data changed without one being asked for.
+
+    So does a load from the command line, a snapshot taken back, or a workspace that was restored.
+    """
+
+    def queue(connection: Connection) -> None:
+        jobs = table("jobs")
+        waiting = select(jobs.c.id).where(jobs.c.kind == KIND, jobs.c.state.in_(("queued", "running")))
+        if connection.execute(waiting.limit(1)).first() is None:
+            Transaction(connection, workspace.clock()).job(KIND, None)
+
+    def follow(stop: Event) -> None:
+        asked_for = None
+        while True:
+            try:
+                version = current_version(workspace, sources)
+                if version != asked_for and stale(workspace, sources):
+                    workspace.database.upkeep(queue)
+                    workspace.database.jobs.wake()
+                asked_for = version
+            except (DBAPIError, WorkspaceError) as error:
+                _log.warning("search index: %s", error)
+            if stop.wait(_LOOK_EVERY):
+                return
+
+    return follow
 
 
 def handler(sources: Mapping[str, Source]) -> Callable[[Workspace, Job, Report], JSON]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +40,7 @@ from jiqun.store.proof import canonical
 
 JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
 
+_MAKING = Lock()
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -129,9 +131,14 @@ def table(name: str) -> Table:
     return metadata().tables[name]
 
 
-@cache
 def metadata() -> MetaData:
     """All operational tables with their keys, checks, references and indexes."""
+    with _MAKING:  # threads that came at once would each get their own, and a statement of both means two tables
+        return _made()
+
+
+@cache
+def _made() -> MetaData:
     found = MetaData(naming_convention=_NAMES)
     for schema in schemas("operational").values():
         _table(schema, found)

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from threading import Event, Thread
 
 from polars.exceptions import PanicException
@@ -27,6 +28,7 @@ SWEEP_SECONDS = 5.0
 _POLL_SECONDS = 0.5
 """How soon what another process has queued is noticed."""
 _PROGRESS_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
 _LONGEST_WAIT = 60.0
 _AWAY = (SQLAlchemyError, WorkspaceError)
 _HOPELESS = (InputError, UsageError, PermissionDeniedError)
@@ -77,6 +79,21 @@ def work(
         for thread in others:
             thread.join(SWEEP_SECONDS)
     return worker.taken
+
+
+def tidy(workspace: Workspace) -> Callable[[Event], None]:
+    """What a worker runs beside its jobs: once an hour, forget those that were over longer ago than `keep_jobs_days`."""
+    kept = timedelta(days=float(workspace.settings["keep_jobs_days"].value))
+
+    def follow(stop: Event) -> None:
+        while not stop.is_set():
+            try:
+                workspace.database.jobs.forget(workspace.clock() - kept)
+            except _AWAY as error:
+                _log.warning("old jobs: %s", reason(error))
+            stop.wait(_TIDY_SECONDS)
+
+    return follow
 
 
 class _Report:

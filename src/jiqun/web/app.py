@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,7 @@ from jiqun.accounts.desk import flush
 from jiqun.store import Workspace
 from jiqun.web import api, assets, errors, i18n
 from jiqun.web.attempts import attempts
+from jiqun.web.pages import import_files
 from jiqun.web.rooms import PAGES, ROOMS, UPLOADS
 from jiqun.web.settings import WebSettings
 from jiqun.web.shell import Shell
@@ -50,6 +52,7 @@ def make_app(workspace: Workspace, settings: WebSettings | None = None) -> FastA
     app.state.settings = settings or WebSettings.of(workspace)
     app.state.rooms = ROOMS
     app.state.attempts = attempts()
+    app.state.uploads = BoundedSemaphore(import_files.AT_ONCE)
     app.include_router(assets.router, include_in_schema=False)
     for router in UPLOADS:
         app.include_router(router)

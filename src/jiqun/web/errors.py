@@ -9,13 +9,13 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from jiqun.core.errors import (
@@ -32,6 +32,7 @@ from jiqun.web.render import page
 from jiqun.web.visitor import FORGED, Visitor, signed_out, visitor
 
 _LOG = logging.getLogger("jiqun.web")
+M = TypeVar("M", bound=BaseModel)
 _OF_STATUS = {
     401: "JQ-WEB-001",
     403: "JQ-WEB-002",
@@ -78,9 +79,23 @@ def too_many(seconds: float) -> Refused:
     return Refused(429, "JQ-WEB-007", headers={"Retry-After": str(after)}, seconds=after)
 
 
+def checked(model: type[M], **values: Any) -> M:
+    """A request made of what a visitor gave: where it cannot be, the mistake is theirs; any other model's is ours.
+
+    Raises
+    ------
+    RequestValidationError
+        A value is not as declared.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from error
+
+
 def install(app: FastAPI) -> None:
     """Let the app answer its errors so."""
-    for kind in (JiqunError, HTTPException, RequestValidationError, ValidationError):
+    for kind in (JiqunError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
 
 
@@ -118,7 +133,7 @@ def _classified(request: Request, error: Exception) -> tuple[int, str, Mapping[s
     if isinstance(error, HTTPException):
         code = "JQ-WEB-009" if error.detail == FORGED else _OF_STATUS.get(error.status_code, "JQ-WEB-012")
         return error.status_code, code, {"limit": "—", "fields": "—", "seconds": 1, "id": "—"}
-    if isinstance(error, RequestValidationError | ValidationError):
+    if isinstance(error, RequestValidationError):
         fields = ", ".join(dict.fromkeys(str(part["loc"][-1]) for part in error.errors() if part.get("loc")))
         lost = any(part["loc"][:1] == ("path",) for part in error.errors())  # no page has such an address
         return (404, "JQ-WEB-003", {}) if lost else (422, "JQ-WEB-006", {"fields": fields[:200]})

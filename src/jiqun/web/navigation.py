@@ -20,12 +20,15 @@ class Entry:
 
 
 _MENU = (
+    Entry("/mine", Text("我的企业", "My firm"), frozenset({"member"})),
     Entry("/map", Text("地图", "Map")),
     Entry("/clusters", Text("集群", "Clusters")),
     Entry("/regions", Text("地区", "Regions")),
     Entry("/imports", Text("导入", "Import"), frozenset({"operator", "analyst"})),
     Entry("/data", Text("数据", "Data")),
     Entry("/method", Text("方法", "Method")),
+    Entry("/accounts", Text("账户", "Accounts"), frozenset({"operator"})),
+    Entry("/journal", Text("日志", "Journal"), frozenset({"operator", "auditor"})),
 )
 
 

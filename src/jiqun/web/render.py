@@ -26,6 +26,7 @@ from jiqun.web import i18n
 from jiqun.web.assets import static
 from jiqun.web.navigation import entries
 from jiqun.web.visitor import FORM, FORM_HOURS, Visitor, set_cookie
+from jiqun.web.words import AT_WORK, STEPS
 
 _SMALLEST = 800
 _LEVEL = 4
@@ -54,6 +55,7 @@ def environment(language: Language) -> Environment:
         "number": lambda value, kind="integer", digits=1: cell(value, kind, language, digits),
         "moment": moment,
         "reason": partial(reason, language),
+        "step": lambda name: STEPS.get(name or "", AT_WORK).get(language),
         "day": lambda value: "—" if value is None else str(value)[:10],
     }
     made.globals |= {

@@ -32,6 +32,7 @@ _LOG = logging.getLogger("jiqun.web")
 _SAFE = frozenset({"GET", "OPTIONS"})
 UPLOADS = re.compile(rf"/imports/(new|\w+/mended)|{PREFIX}/intake/receive")
 """Paths that take a file, which they stream to disk."""
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 FORM_BYTES = 1_000_000
 """Bound of a body that is not an upload."""
 POLICY = (
@@ -125,6 +126,8 @@ def known_host(host: str, names: tuple[str, ...]) -> bool:
     >>> [known_host(host, ("jiqun.example.org",)) for host in ("127.0.0.1:8000", "[::1]:8000", "jiqun.example.org", "evil.example")]
     [True, True, True, False]
     """
+    if not _HOST.fullmatch(host):  # a path or a name to sign in with would become part of the request's address
+        return False
     try:
         name = (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:

@@ -39,3 +39,18 @@ JOBS: dict[str, Text] = {
     "deliver.webhook": Text("发送到群", "Send to a group"),
     "search.index": Text("更新搜索索引", "Renew the search index"),
 }
+AT_WORK = Text("处理中", "At work")
+STEPS: dict[str, Text] = {
+    "look": Text("正在打开文件", "Opening the file"),
+    "load": Text("正在读取各行", "Reading rows"),
+    "group": Text("正在整理发现的问题", "Sorting what was found"),
+    "compare": Text("正在与原数据比较", "Comparing with what was before"),
+    "sweep": Text("正在清理", "Clearing away"),
+    "persistence": Text("正在检验参数变动时的稳定性", "Trying other parameters"),
+    "random draws": Text("正在检验随机登记库", "Searching random registers"),
+    "names and outlines": Text("正在命名并勾画集群", "Naming and outlining clusters"),
+    "map": Text("正在准备地图", "Preparing the map"),
+    "search": Text("正在更新搜索索引", "Renewing the search index"),
+    "deliver": Text("正在发送", "Sending"),
+}
+"""What a job under way says of itself, by the name of its step."""

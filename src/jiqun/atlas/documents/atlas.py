@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from jiqun.atlas.documents.words import SCALE, class_text, largest_table, members_map, plural, shade, times
 from jiqun.atlas.listing import EVENTS, country_text, ratio_text
-from jiqun.atlas.reading import RESERVED_SIZES
+from jiqun.atlas.reading import RESERVED_SIZES, published
 from jiqun.atlas.regions import BAND_KM
 from jiqun.atlas.subject import Subject
 from jiqun.core.document import (
@@ -38,12 +38,18 @@ MAP_CLUSTERS = 200
 
 
 def atlas_document(
-    result: StoredResult, subject: Subject, extra: Sequence[Block] = (), *, full: bool = True, each: bool = True
+    result: StoredResult,
+    subject: Subject,
+    extra: Sequence[Block] = (),
+    *,
+    full: bool = True,
+    each: bool = True,
+    hidden: Collection[str] = (),
 ) -> Document:
     """The report of a search: headline, map, ranked table, a section per cluster, regions, method.
 
     `full`: whether the reader may see sizes of firms that are not for everybody (`jiqun.atlas.reading.sees_all`).
-    `each`: whether a section for every cluster follows.
+    `each`: whether a section for every cluster follows. `hidden`: organisations that are not shown by name.
     """
     clusters = result.table("clusters")
     told = Told(result, subject, clusters, full=full, each=each)
@@ -56,11 +62,11 @@ def atlas_document(
         blocks.append(told.regions())
     blocks.append(told.method())
     if clusters.height and each:
-        members, largest = result.table("members"), result.table("largest")
+        members, largest = result.table("members"), published(result.table("largest"), hidden)
         own = members.partition_by("cluster_id", as_dict=True)
         first = largest.partition_by("cluster_id", as_dict=True)
         pages = tuple(
-            told.cluster(row, own[row["cluster_id"],], first[row["cluster_id"],], rank)
+            told.cluster(row, own[row["cluster_id"],], first.get((row["cluster_id"],), largest.clear()), rank)
             for rank, row in enumerate(clusters.to_dicts(), 1)
         )
         blocks.append(Section("clusters", Text("逐个集群", "Cluster by cluster"), pages))

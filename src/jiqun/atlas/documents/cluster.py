@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,7 +65,7 @@ def cluster_document(
     UsageError
         JQ-ATLAS-014, 018: the run has no such cluster.
     """
-    run = Run(result)
+    run = Run.of(workspace, result)
     row = find_cluster(workspace, run, cluster_id)
     told = ClusterTold(
         run,
@@ -203,6 +203,9 @@ class ClusterTold:
                 figures[4].name,
                 Text(f"名次 {before['rank']} → {row['rank']}", f"rank {before['rank']} → {row['rank']}"),
             )
+        if self.linked:
+            topics = ("firms", "ratio", "firms", "persistence", "p_adjusted")
+            figures = [replace(f, anchor=f"method/{topic}") for f, topic in zip(figures, topics, strict=True)]
         return KeyFigures(tuple(figures))
 
     def _firms_note(self) -> Text:

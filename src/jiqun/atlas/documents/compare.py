@@ -102,7 +102,7 @@ def compare_document(
     UsageError
         JQ-ATLAS-014, 018, 019: the run has no such cluster or region.
     """
-    run = Run(result)
+    run = Run.of(workspace, result)
     subject = subject_of(workspace, result)
     title = Text("指标一览", "All measures")
     if clusters:

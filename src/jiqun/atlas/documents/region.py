@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from jiqun.atlas.documents.atlas import Told
@@ -44,12 +46,12 @@ def region_document(workspace: Workspace, result: StoredResult, code: str, *, li
     UsageError
         JQ-ATLAS-019: the run has no such region.
     """
-    run = Run(result)
+    run = Run.of(workspace, result)
     row = find_region(run, code)
     subject = subject_of(workspace, result)
     frame = clusters_frame(workspace, run)
     inside = frame.filter(pl.col("cluster_id").is_in(clusters_in(workspace, run, code)))
-    blocks: list[Block] = [_figures(row, run), *_clusters(row, inside, run, subject, linked=linked)]
+    blocks: list[Block] = [_figures(row, run, linked=linked), *_clusters(row, inside, run, subject, linked=linked)]
     blocks += _makes(row, inside, run, subject)
     blocks += [_beside(row, run, subject, linked=linked), *_cautions(row, run, subject)]
     return Document(
@@ -79,7 +81,7 @@ def _sentence(row: RegionRow, inside: pl.DataFrame, run: Run, subject: Subject) 
     return Text(f"{zh}登记库截至 {run.as_of}。", f"{en} Register as of {run.as_of}.")
 
 
-def _figures(row: RegionRow, run: Run) -> KeyFigures:
+def _figures(row: RegionRow, run: Run, *, linked: bool) -> KeyFigures:
     quotient = Text("—", "—") if row.lq is None else Text(f"{row.lq:,.2f}", f"{row.lq:,.2f}")
     shrunk = "—" if row.lq_shrunk is None else f"{row.lq_shrunk:,.2f}"
     expected = "—" if row.expected is None else f"{row.expected:,.1f}"
@@ -91,35 +93,37 @@ def _figures(row: RegionRow, run: Run) -> KeyFigures:
     q = "—" if row.g_star_q is None else probability(row.g_star_q)
     band = f"{BAND_KM[row.level]:,.0f}"
     total = run.values["firms"] + run.values["coarse"]
-    return KeyFigures(
-        (
-            KeyFigure(
-                spoken(row.firms),
-                Text("企业", "firms"),
-                Text(f"其中 {row.coarse:,} 家定位较粗", f"of which {row.coarse:,} are placed coarsely"),
-            ),
-            KeyFigure(
-                quotient,
-                Text("区位熵(对人口)", "location quotient, by population"),
-                Text(f"期望 {expected} 家", f"{expected} expected"),
-            ),
-            KeyFigure(
-                Text(shrunk, shrunk),
-                Text("收缩后的区位熵", "shrunken location quotient"),
-                Text("小地区向总体收缩", "small regions are pulled to the overall level"),
-            ),
-            KeyFigure(
-                percent(row.firms / max(total, 1)),
-                Text("占登记库", "of the register"),
-                Text(f"已定位 {total:,} 家", f"of {total:,} that are placed"),
-            ),
-            KeyFigure(
-                hot,
-                Text("与邻区合看 G*", "G* with its neighbours"),
-                Text(f"q = {q}；{band} 千米内为邻", f"q = {q}; neighbours within {band} km"),
-            ),
-        )
+    figures: tuple[KeyFigure, ...] = (
+        KeyFigure(
+            spoken(row.firms),
+            Text("企业", "firms"),
+            Text(f"其中 {row.coarse:,} 家定位较粗", f"of which {row.coarse:,} are placed coarsely"),
+        ),
+        KeyFigure(
+            quotient,
+            Text("区位熵(对人口)", "location quotient, by population"),
+            Text(f"期望 {expected} 家", f"{expected} expected"),
+        ),
+        KeyFigure(
+            Text(shrunk, shrunk),
+            Text("收缩后的区位熵", "shrunken location quotient"),
+            Text("小地区向总体收缩", "small regions are pulled to the overall level"),
+        ),
+        KeyFigure(
+            percent(row.firms / max(total, 1)),
+            Text("占登记库", "of the register"),
+            Text(f"已定位 {total:,} 家", f"of {total:,} that are placed"),
+        ),
+        KeyFigure(
+            hot,
+            Text("与邻区合看 G*", "G* with its neighbours"),
+            Text(f"q = {q}；{band} 千米内为邻", f"q = {q}; neighbours within {band} km"),
+        ),
     )
+    if linked:
+        topics = ("firms", "lq", "lq_shrunk", "firms", "g_star")
+        figures = tuple(replace(f, anchor=f"method/{topic}") for f, topic in zip(figures, topics, strict=True))
+    return KeyFigures(figures)
 
 
 def _clusters(row: RegionRow, inside: pl.DataFrame, run: Run, subject: Subject, *, linked: bool) -> list[Block]:

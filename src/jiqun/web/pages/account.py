@@ -11,6 +11,7 @@ from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError, Language, PermissionDeniedError, UsageError
 from jiqun.web.attempts import take_attempt
 from jiqun.web.errors import explained
+from jiqun.web.pages.follow import told
 from jiqun.web.pages.session import opened
 from jiqun.web.render import page, remember_language, see_other
 from jiqun.web.visitor import SESSION, Visitor, VisitorDep, WorkspaceDep, cookie_name, workspace_of
@@ -147,7 +148,7 @@ def _page(request: Request, visitor: Visitor, *, token: str = "", refused: Jiqun
         shortest=passwords.SHORTEST,
         tokens=tokens.listed(workspace, own.id),
         scopes=scopes,
-        follows=follows.follows(workspace, own.id),
+        follows=tuple(told(workspace, follows.follows(workspace, own.id))),
         channels=channels.channels(workspace, own.id),
         kinds=CHANNELS,
         kind_options=[(kind, title.get(visitor.language)) for kind, title in CHANNELS.items()],

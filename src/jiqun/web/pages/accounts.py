@@ -11,7 +11,7 @@ from jiqun.accounts import operations as desk
 from jiqun.core.actor import Role
 from jiqun.core.errors import InputError, JiqunError
 from jiqun.core.operation import MOST, PageRequest
-from jiqun.web.errors import explained
+from jiqun.web.errors import checked, explained
 from jiqun.web.render import here, page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep, workspace_of
 from jiqun.web.words import ROLES, WITHDRAWN
@@ -41,7 +41,9 @@ def invite(
     note: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """Make an invitation and show its link, once."""
-    wanted = desk.InviteRequest(role=role, organisation=organisation.strip() or None, note=note.strip() or None)
+    wanted = checked(
+        desk.InviteRequest, role=role, organisation=organisation.strip() or None, note=note.strip() or None
+    )
     try:
         made = desk.invite(visitor.actor, workspace, wanted, key=key)
     except InputError as error:

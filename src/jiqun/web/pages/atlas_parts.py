@@ -22,6 +22,7 @@ from jiqun.report.fragment import fragment
 from jiqun.report.markup import Html
 from jiqun.report.render import render
 from jiqun.report.tables import as_json, csv
+from jiqun.web.errors import checked
 from jiqun.web.visitor import Visitor
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,7 +54,7 @@ def asked(request: Request, model: type[M], **more: Any) -> M:
 
     Raises
     ------
-    ValidationError
+    RequestValidationError
         A value is not as declared.
     """
     given: dict[str, Any] = {}
@@ -62,7 +63,7 @@ def asked(request: Request, model: type[M], **more: Any) -> M:
         values = [value for value in request.query_params.getlist(key) if value]
         if values and name not in more:
             given[key] = values if get_origin(field.annotation) is tuple else values[-1]
-    return model.model_validate(given | more)
+    return checked(model, **given, **more)
 
 
 def run_query(run: Run) -> dict[str, str]:
@@ -135,7 +136,7 @@ def drawn(
         Whether it is the first page, which leaves lineage to the others and whose twins are the whole list.
     """
     query = suffix(run_query(run))
-    key = (run.result.path, base, query, language, full, beside)
+    key = (run.result.path, run.hidden, base, query, language, full, beside)
     return _KEPT.get(key, lambda: _draw(make(), base, language, query, front=front))
 
 

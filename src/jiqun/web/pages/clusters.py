@@ -106,12 +106,12 @@ def run_search(
     key: Key,
     digital: Annotated[str, Form(alias="class", max_length=6)] = "",
     eps_km: Annotated[str, Form(max_length=12)] = "",
-    floor: Annotated[int, Form(ge=1, le=10**6)] = 10,
+    floor: Annotated[str, Form(max_length=12)] = "",
 ) -> Response:
-    """Queue a search and go to its job."""
+    """Queue a search and go to its job; what is left empty is as in the last search of the class."""
+    said = {"digital": digital, "eps_km": eps_km, "floor": floor}
     try:
-        radius = float(eps_km) if eps_km else None
-        wanted = work.RunRequest(digital=digital or None, eps_km=radius, floor=floor)
+        wanted = work.RunRequest.model_validate({name: value for name, value in said.items() if value})
     except ValueError as error:
         raise HTTPException(422) from error
     return see_other(f"/jobs/{work.run(visitor.actor, workspace, wanted, key=key).job}")

@@ -10,18 +10,21 @@ import polars as pl
 from fastapi import APIRouter, Request, Response
 
 from jiqun.accounts import operations as accounts
+from jiqun.atlas import operations as atlas
 from jiqun.core.actor import Role
 from jiqun.core.document import Text
-from jiqun.core.operation import PageRequest
+from jiqun.core.operation import Model, PageRequest
 from jiqun.intake.room import list_imports
 from jiqun.store import Workspace
 from jiqun.store import room as store
 from jiqun.web.pages import atlas_home
+from jiqun.web.pages.follow import Followed, told
 from jiqun.web.render import page
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
 router = APIRouter()
 _SAMPLE = 200
+FEW = 5
 _OPEN_IMPORTS = {"read", "checked", "failed"}
 
 
@@ -51,7 +54,9 @@ def home(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Resp
         "home.html",
         title=_greeting(len(tasks)),
         tasks=tasks,
-        standing=_STANDING[role],
+        followed=tuple(_followed(visitor, workspace)) if role in {"operator", "analyst"} else (),
+        runs=_last_runs(visitor, workspace) if role in {"operator", "analyst"} else (),
+        standing=(*(task for find in _FOUND.get(role, ()) for task in find(visitor, workspace)), *_STANDING[role]),
         notes={"opened": visitor.say("Welcome. Your account is open.")},
     )
 
@@ -79,8 +84,8 @@ def _quarantine(_: Visitor, workspace: Workspace) -> Iterator[Task]:
         if snapshot.quarantined:
             n = f"{snapshot.quarantined:,}"
             words = Text(
-                f"最近装载的《{snapshot.source}》有 {n} 行被隔离",
-                f"{n} rows of {snapshot.source} were set aside when it was loaded",
+                f"最近装载的《{snapshot.source}》有 {n} 处问题",
+                f"{n} problems were met when {snapshot.source} was loaded",
             )
             yield Task(words, "/data", Text("看问题", "See the problems"))
 
@@ -128,6 +133,40 @@ def _unread(visitor: Visitor, _: Workspace) -> Iterator[Task]:
         yield Task(_counted(count, "{n} 条未读通知", "{n} unread notice", "{n} unread notices"), "/notices", OPEN)
 
 
+def _followed(visitor: Visitor, workspace: Workspace) -> Iterator[Followed]:
+    """The clusters that the visitor follows, with their last change."""
+    mine = accounts.my_follows(visitor.actor, workspace, PageRequest(limit=_SAMPLE)).items
+    return told(workspace, [one for one in mine if one.kind == "cluster"][:FEW])
+
+
+def _last_runs(visitor: Visitor, workspace: Workspace) -> tuple[atlas.RunRow, ...]:
+    found: tuple[atlas.RunRow, ...] = atlas.runs(visitor.actor, workspace, atlas.RunsRequest(limit=FEW)).items
+    return found
+
+
+def _to_verify(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    """What an auditor can check: the newest head, each loaded table, the current run."""
+    head = store.head(visitor.actor, workspace, Model())
+    if head is not None:
+        words = Text(
+            f"日志 {head.size:,} 条记录，树头签于 {head.at[:16].replace('T', ' ')} UTC",
+            f"Journal of {head.size:,} entries, head signed {head.at[:16].replace('T', ' ')} UTC",
+        )
+        yield Task(words, "/journal", Text("查验", "Verify"))
+    for snapshot in workspace.tables():
+        words = Text(
+            f"《{snapshot.source}》{snapshot.rows:,} 行，截至 {snapshot.as_of}",
+            f"{snapshot.source}: {snapshot.rows:,} rows as of {snapshot.as_of}",
+        )
+        yield Task(words, "/data", Text("核对来源", "Check the source"))
+    for run in _last_runs(visitor, workspace)[:1]:
+        words = Text(
+            f"{run.clusters:,} 个集群，结果摘要 {run.id[:12]}",
+            f"{run.clusters:,} clusters, result digest {run.id[:12]}",
+        )
+        yield Task(words, "/method", Text("看算法与参数", "See method and parameters"))
+
+
 Finder = Callable[[Visitor, Workspace], Iterator[Task]]
 _TASKS: dict[Role, tuple[Finder, ...]] = {
     "operator": (_dead_jobs, _withdrawals, _imports, _quarantine, _changed, _unread),
@@ -144,7 +183,7 @@ _STANDING: dict[Role, tuple[Task, ...]] = {
     "operator": (_IMPORT, _ACCOUNTS, _JOBS, _MAP, _JOURNAL),
     "analyst": (
         _MAP,
-        Task(Text("关注的集群", "Clusters that I follow"), "/account#follows", OPEN),
+        Task(Text("我的全部关注", "All that I follow"), "/account#follows", OPEN),
         _IMPORT,
         _JOBS,
     ),
@@ -155,13 +194,6 @@ _STANDING: dict[Role, tuple[Task, ...]] = {
         Task(Text("收回我们的数据", "Take our data back"), "/mine#withdraw", Text("撤回", "Withdraw")),
         _MAP,
     ),
-    "auditor": (
-        Task(
-            Text("日志的最新签名与证明", "The journal's newest signature, and proofs"),
-            "/journal",
-            Text("查验", "Verify"),
-        ),
-        Task(Text("装载了什么、来自哪里", "What is loaded, and from where"), "/data", OPEN),
-        Task(Text("每个数字怎么来", "How each number is made"), "/method", OPEN),
-    ),
+    "auditor": (Task(Text("每个数字怎么来", "How each number is made"), "/method", OPEN),),
 }
+_FOUND: dict[Role, tuple[Finder, ...]] = {"auditor": (_to_verify,)}

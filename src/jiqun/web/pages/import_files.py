@@ -6,11 +6,13 @@ What is taken is streamed; no guard reads it first, and so its form is checked h
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import BoundedSemaphore
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from jiqun.core.actor import Role
@@ -23,6 +25,7 @@ from jiqun.intake import imports
 from jiqun.intake.import_records import Import
 from jiqun.intake.mending import write_list
 from jiqun.intake.template import write_template
+from jiqun.web.errors import too_many
 from jiqun.web.multipart import Form, pieces
 from jiqun.web.pages import imports as import_pages
 from jiqun.web.render import page, see_other
@@ -35,6 +38,9 @@ _TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".csv": "text/csv; charset=utf-8",
 }
+AT_ONCE = 10
+"""Files on their way in, of the forty threads that a console has."""
+_AGAIN_SECONDS = 10
 _ROLES: tuple[Role, ...] = ("operator", "analyst")
 _RECEIVE = Operation(
     "intake.receive", Text("上传文件", "Upload a file"), frozenset(_ROLES), imports.receive, Model, Import, writes=True
@@ -69,7 +75,21 @@ def _words(error: JiqunError, visitor: VisitorDep) -> tuple[str, str]:
     return first.partition(" ")[2], rest.strip()
 
 
-@router.post("/imports/new")
+def _one_of_few(request: Request) -> Iterator[None]:
+    """Let few files come in at once: each holds a thread for as long as its sender takes, and pages need some too."""
+    places: BoundedSemaphore = request.app.state.uploads
+    if not places.acquire(blocking=False):
+        raise too_many(_AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+FEW = [Depends(_one_of_few)]
+
+
+@router.post("/imports/new", dependencies=FEW)
 def upload(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Take the file, then go on to its columns; the same file again is pointed out there."""
     visitor.require("intake.receive", *_ROLES)
@@ -90,7 +110,7 @@ def upload(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Re
     return see_other(f"/imports/{made.id}/columns")
 
 
-@router.post("/imports/{import_id}/mended")
+@router.post("/imports/{import_id}/mended", dependencies=FEW)
 def mended(import_id: str, request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Take a mended list: what was changed in it becomes corrections."""
     visitor.require("intake.mended", *_ROLES)
@@ -162,7 +182,7 @@ def mend_list(import_id: str, visitor: VisitorDep, workspace: WorkspaceDep) -> R
         return _download(path)
 
 
-@api_router.put("/intake/receive", operation_id="intake.receive", summary="Upload a file 上传文件")
+@api_router.put("/intake/receive", operation_id="intake.receive", summary="Upload a file 上传文件", dependencies=FEW)
 def receive(
     request: Request,
     caller: ApiCallerDep,

@@ -20,6 +20,7 @@ from jiqun.intake import room
 from jiqun.intake.columns import Column, likely, match_columns
 from jiqun.intake.findings import MOST_IN_WORKBOOK, ProblemRow
 from jiqun.intake.import_records import BUSY, Fix, Import, Mapped, Options
+from jiqun.web.errors import checked
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
@@ -31,6 +32,8 @@ _ROLES: tuple[Role, ...] = ("operator", "analyst")
 _LIST = 30
 _CELLS, _CELL = 12, 60
 """How much of the rest of a row is shown."""
+_LONGEST_PLACE = 30
+"""Of the name of a cell's field: its row and the place of its header."""
 _ENCODINGS = ("utf-8", "gb18030", "big5", "utf-16", "cp1252")
 
 
@@ -415,7 +418,7 @@ def mend(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, w
     try:
         changes = _changes(form, found)
         if changes:
-            room.fix(visitor.actor, workspace, room.FixRequest(id=found.id, fixes=changes), key=key)
+            room.fix(visitor.actor, workspace, checked(room.FixRequest, id=found.id, fixes=changes), key=key)
         if _text(form, "then") == "check":
             room.check(visitor.actor, workspace, room.One(id=found.id), key=f"{key}-check")
             return see_other(f"/imports/{found.id}/check")
@@ -432,7 +435,8 @@ def _changes(form: FormData, found: Import) -> tuple[Fix, ...]:
     for name, value in form.multi_items():
         kind, _, place = name.partition("-")
         row, _, column = place.partition("-")
-        if kind != "cell" or not isinstance(value, str) or not (row.isdecimal() and column.isdecimal()):
+        numbers = row.isdecimal() and column.isdecimal() and len(place) <= _LONGEST_PLACE
+        if kind != "cell" or not isinstance(value, str) or not numbers:
             continue
         if value != _text(form, f"was-{place}") and int(column) < len(found.look.headers):
             changes.append((int(row), found.look.headers[int(column)], value))
@@ -466,8 +470,8 @@ def unfix(import_id: str, form: FormDep, visitor: VisitorDep, workspace: Workspa
     found = find(visitor, workspace, import_id)
     cells = None
     if not _text(form, "all"):
-        cell = room.Cell(
-            row=_number(form, "row"), column=_text(form, "column")[:2_000], found=_text(form, "found")[:500]
+        cell = checked(
+            room.Cell, row=_number(form, "row"), column=_text(form, "column"), found=_text(form, "found")[:500]
         )
         cells = (cell,)
     room.unfix(visitor.actor, workspace, room.UnfixRequest(id=found.id, cells=cells), key=_text(form, "key"))

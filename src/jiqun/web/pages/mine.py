@@ -15,12 +15,18 @@ from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError
 from jiqun.core.schema import schema
 from jiqun.web.errors import explained
-from jiqun.web.render import attachment, page, see_other
+from jiqun.web.render import attachment, page, see_other, titles
 from jiqun.web.visitor import SESSION, Visitor, VisitorDep, WorkspaceDep, drop_cookie, workspace_of
 from jiqun.web.words import ANSWER_MEANINGS, ANSWERS, ROLES, WITHDRAWN
 
 router = APIRouter()
 SHOWN_VIEWS = 50
+UNITS = {
+    "person": Text("人", "people"),
+    "CNY": Text("元（也可写 3500万元、1.2亿）", "yuan (CNY)"),
+    "degree": Text("度", "degrees"),
+}
+"""Units of what a firm may state, in words."""
 LONGEST = 4000
 Key = Annotated[str, Form(min_length=8, max_length=200)]
 
@@ -31,6 +37,7 @@ class Field:
 
     name: str
     title: Text
+    unit: Text | None
     recorded: str
     stated: str | None
 
@@ -84,7 +91,7 @@ def state(
         if dropped:
             edits.take_back(visitor.actor, workspace, bound, dropped, key=f"{key}-back")
     except InputError as error:
-        return _page(request, visitor, bound, given=given, refused=error)
+        return _page(request, visitor, bound, given=given, refused=_named(error, fields, visitor))
     return see_other("/mine", done="stated" if changed or dropped else "same")
 
 
@@ -141,6 +148,7 @@ def _page(
         refused=words,
         hint=hint,
         roles=ROLES,
+        titles=titles(request),
         whats=WITHDRAWN,
         states=ANSWERS,
         meanings=ANSWER_MEANINGS,
@@ -152,6 +160,18 @@ def _page(
     )
 
 
+def _named(error: InputError, fields: list[Field], visitor: Visitor) -> InputError:
+    """The error with the words of the form for its attribute."""
+    title = {one.name: one.title.get(visitor.language) for one in fields}
+    column = error.fields.get("column")
+    return InputError(error.code, **{**error.fields, "column": title.get(str(column), column)}) if column else error
+
+
+def _plain(value: object) -> str:
+    """A value as one would write it: 1008, not 1008.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _fields(record: own.Record) -> list[Field]:
     known = schema("organisations")
     said = {one.attribute: one.value for one in record.statements}
@@ -159,6 +179,6 @@ def _fields(record: own.Record) -> list[Field]:
     def field(name: str) -> Field:
         title = Text(known[name].description_zh, known[name].description_en)
         value = record.register.get(name)
-        return Field(name, title, "" if value is None else str(value), said.get(name))
+        return Field(name, title, UNITS.get(known[name].unit), "" if value is None else _plain(value), said.get(name))
 
     return [field(name) for name in edits.STATED]
