@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from machine import require
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -45,15 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in MARKED.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKED[fixture])
-
-
-def require(what: str, found: object, missing: str) -> None:
-    """Skip, or fail where JIQUN_REQUIRE names `what`, unless it was found."""
-    if found:
-        return
-    if what in os.environ.get("JIQUN_REQUIRE", "").replace(" ", "").split(","):
-        pytest.fail(f"JIQUN_REQUIRE names {what}, but {missing}", pytrace=False)
-    pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")

@@ -212,7 +212,7 @@ def test_the_python_that_pages_show_runs(page: Path, tmp_path: Path, monkeypatch
 
 
 def test_what_a_machine_lacks_skips_its_tests_or_fails_them_if_required(monkeypatch: pytest.MonkeyPatch):
-    require = runpy.run_path(str(ROOT / "tests" / "conftest.py"))["require"]
+    require = runpy.run_path(str(ROOT / "tests" / "machine.py"))["require"]
     monkeypatch.setenv("JIQUN_REQUIRE", "fonts, java")
     require("java", "/usr/bin/java", "Java is absent")
     with pytest.raises(pytest.fail.Exception, match="JIQUN_REQUIRE names java, but Java is absent"):

@@ -14,6 +14,7 @@ from jiqun.accounts.views import views
 from jiqun.atlas import desk
 from jiqun.atlas.declared import ENTRIES, HANDLERS, ROOM
 from jiqun.atlas.documents import cluster_document, compare_document, firm_document, region_document
+from jiqun.atlas.entries import FIRM_COLUMNS, firm_entry
 from jiqun.atlas.firms import FirmRequest, firm
 from jiqun.atlas.glossary import TOPICS, measures
 from jiqun.atlas.lookup import SearchRequest, search
@@ -36,12 +37,13 @@ from jiqun.atlas.operations import (
     runs,
     tables,
 )
-from jiqun.atlas.reading import Which, find_run
+from jiqun.atlas.reading import OPEN_COLUMNS, Which, find_run
 from jiqun.atlas.subject import Subject
 from jiqun.atlas.work import RunRequest, run
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Figure, KeyFigures, Table, Text
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, WorkspaceError
+from jiqun.core.schema import schema
 from jiqun.report import fragment, html
 from jiqun.report.blocks import walk
 from jiqun.store import Workspace
@@ -447,3 +449,10 @@ def test_every_measure_is_explained_in_both_languages():
             assert text.en
         assert bool(one.unit.zh) == bool(one.unit.en)
         assert one.formula
+
+
+def test_a_firm_is_not_found_by_what_only_some_may_see():
+    row = dict.fromkeys(schema("organisations").names, "hidden") | {"id": "o1", "name": "Maker", "size": 1.0}
+    told = firm_entry(row | dict.fromkeys(FIRM_COLUMNS, "open") | {"size": 1.0})
+    assert "hidden" not in str(told)
+    assert set(FIRM_COLUMNS) <= {*OPEN_COLUMNS, "name_en", "uscc", "source_id", "size"}

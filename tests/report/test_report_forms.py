@@ -18,7 +18,6 @@ import fastexcel
 import pytest
 from report_samples import HOSTILE, document, everywhere, read, texts
 
-from conftest import require
 from jiqun import report
 from jiqun.core.document import Column, Document, Figure, KeyFigures, Paragraph, Section, Table, Text
 from jiqun.core.errors import UsageError
@@ -28,6 +27,7 @@ from jiqun.report import lineage, plain
 from jiqun.report.blocks import walk
 from jiqun.report.formats import cell
 from jiqun.report.render import MEDIA_TYPES
+from machine import require
 
 FORMS = sorted(MEDIA_TYPES)
 DAY = datetime(2024, 6, 1, tzinfo=UTC)

@@ -9,13 +9,13 @@ import pytest
 import typst
 from report_samples import document
 
-from conftest import require
 from jiqun import report
 from jiqun.core.document import Document, Paragraph, Section, Table, Text
 from jiqun.core.errors import InputError
 from jiqun.core.lineage import Lineage
 from jiqun.report import pdf as module
 from jiqun.report import typesetting
+from machine import require
 
 
 @pytest.fixture

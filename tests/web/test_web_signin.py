@@ -13,7 +13,7 @@ FORMS = "/sign-in"
 
 
 def token(page):
-    return re.search(r'name="csrf" value="(\w[\w-]*)"', page.text)[1]
+    return re.search(r'name="csrf" value="([\w-]+)"', page.text)[1]
 
 
 def shown(account):

@@ -19,9 +19,9 @@ from jiqun.taxonomy.tables import digital_entries
 
 BATCH = 10_000
 FIRM_COLUMNS = (
-    "id", "name", "name_en", "uscc", "source_id", "country", "city", "address", "place_name", "place_name_zh",
-    "main_business", "summary", "size",
+    "id", "name", "name_en", "uscc", "source_id", "country", "city", "place_name", "place_name_zh", "size",
 )  # fmt: skip
+"""What everybody may see: a search that finds by anything else would tell it, word by word."""
 TOP = 1000.0
 """A size from which firms weigh no more."""
 
@@ -30,7 +30,9 @@ def _version(workspace: Workspace) -> str:
     manifest = workspace.manifest()
     loaded = manifest.tables.get("organisations")
     runs = sorted((kind, manifest.results[kind].current) for kind in map(kind_of, searched(workspace)))
-    return hashlib.sha256(repr((loaded and loaded.current, runs, sorted(unpublished(workspace)))).encode()).hexdigest()
+    return hashlib.sha256(
+        repr((FIRM_COLUMNS, loaded and loaded.current, runs, sorted(unpublished(workspace)))).encode()
+    ).hexdigest()
 
 
 def _entries(workspace: Workspace) -> Iterator[Sequence[Entry]]:
@@ -124,7 +126,7 @@ def _firms(workspace: Workspace) -> Iterator[list[Entry]]:
 
 def firm_entry(row: dict[str, Any]) -> Entry:
     """A firm, from its row in the register."""
-    told = (row.get(c) for c in ("city", "place_name", "place_name_zh", "address", "main_business", "summary"))
+    told = (row.get(c) for c in ("city", "place_name", "place_name_zh"))
     codes = (row.get(c) for c in ("uscc", "source_id"))
     return Entry(
         "firm",
