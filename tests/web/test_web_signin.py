@@ -79,6 +79,20 @@ def test_a_form_needs_the_token_of_its_own_browser(client, browse, people, passw
     assert SESSION not in client.cookies
 
 
+@pytest.mark.parametrize("name", ["csrf", "login"])
+def test_half_a_character_in_a_form_is_refused(client, people, password, name):
+    """UTF-7 can write one, and a multipart form may name its charset; pages that read a form themselves rely on this."""
+    form = {"csrf": token(client.get("/sign-in")), "login": people["analyst"].login, "password": password}
+    parts = [
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s' % (field.encode(), value.encode("utf-7"))
+        for field, value in (form | {name: "\ud800"}).items()
+    ]
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}
+    answer = client.post("/sign-in", content=b"\r\n".join([*parts, b"--x--\r\n"]), headers=headers)
+    assert answer.status_code == 400
+    assert "JQ-WEB-012" in answer.text
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -186,7 +186,12 @@ async def guard(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> 
     """Refuse a form that does not carry its visitor's token: it may come from another site."""
     if request.method in _SAFE:
         return
-    given = (await request.form()).get("csrf")
+    form = await request.form()
+    try:  # a form may name a charset, such as UTF-7, in which half a character can be written
+        "".join(value for value in form.values() if isinstance(value, str)).encode()
+    except UnicodeEncodeError:
+        raise HTTPException(400) from None
+    given = form.get("csrf")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), who.csrf.encode()):
         raise HTTPException(403, FORGED)
 
