@@ -11,9 +11,153 @@ depends_on = None
 
 def upgrade() -> None:
     """From the revision before."""
-    pass
+    op.create_table(
+        "survey_contacts",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("language IN ('zh', 'en')", name=op.f("ck_survey_contacts_language")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_contacts")),
+    )
+    op.create_index(op.f("ix_survey_contacts_organisation"), "survey_contacts", ["organisation"], unique=False)
+    op.create_table(
+        "surveys",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("title_zh", sa.Text(), nullable=False),
+        sa.Column("title_en", sa.Text(), nullable=False),
+        sa.Column("year", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("quarter", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("questions", sa.Text(), nullable=False),
+        sa.Column("roster", sa.Text(), nullable=False),
+        sa.Column("note_zh", sa.Text(), nullable=True),
+        sa.Column("note_en", sa.Text(), nullable=True),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("reminders", sa.Text(), nullable=False),
+        sa.Column("opens_on", sa.Date(), nullable=False),
+        sa.Column("closes_on", sa.Date(), nullable=False),
+        sa.Column("previous", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("job", sa.Text(), nullable=True),
+        sa.Column("snapshot", sa.Text(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('indicators', 'links')", name=op.f("ck_surveys_kind")),
+        sa.CheckConstraint("state IN ('draft', 'open', 'locked', 'published')", name=op.f("ck_surveys_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_surveys")),
+    )
+    op.create_table(
+        "survey_answers",
+        sa.Column("survey", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("organisation", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("given", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=True),
+        sa.Column("filled_by", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("state IN ('draft', 'submitted')", name=op.f("ck_survey_answers_state")),
+        sa.ForeignKeyConstraint(["survey"], ["surveys.id"], name=op.f("fk_survey_answers_survey")),
+        sa.PrimaryKeyConstraint("survey", "organisation", "version", name=op.f("pk_survey_answers")),
+    )
+    op.create_index(op.f("ix_survey_answers_organisation"), "survey_answers", ["organisation"], unique=False)
+    op.create_table(
+        "survey_links",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("survey", sa.Text(), nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("secret_digest", sa.Text(), nullable=False),
+        sa.Column("contact", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["survey"], ["surveys.id"], name=op.f("fk_survey_links_survey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_links")),
+        sa.UniqueConstraint("secret_digest", name=op.f("uq_survey_links_secret_digest")),
+    )
+    op.create_index(
+        op.f("ix_survey_links_survey_organisation"), "survey_links", ["survey", "organisation"], unique=False
+    )
+    op.create_table(
+        "survey_reminders",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("survey", sa.Text(), nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("way", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("job", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('queued', 'sending', 'sent', 'skipped', 'failed', 'unsure')",
+            name=op.f("ck_survey_reminders_state"),
+        ),
+        sa.CheckConstraint("way IN ('notice', 'mail')", name=op.f("ck_survey_reminders_way")),
+        sa.ForeignKeyConstraint(["survey"], ["surveys.id"], name=op.f("fk_survey_reminders_survey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_reminders")),
+        sa.UniqueConstraint(
+            "survey", "organisation", "step", "target", name=op.f("uq_survey_reminders_survey_organisation_step_target")
+        ),
+    )
+    op.create_index(op.f("ix_survey_reminders_survey_state"), "survey_reminders", ["survey", "state"], unique=False)
+    op.create_table(
+        "survey_roster",
+        sa.Column("survey", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("organisation", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=True),
+        sa.Column("size_class", sa.Text(), nullable=False),
+        sa.Column("employees", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("decline", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text(), nullable=True),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("answered", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "decline IN ('not_applicable', 'unwilling', 'other')", name=op.f("ck_survey_roster_decline")
+        ),
+        sa.CheckConstraint(
+            "size_class IN ('micro', 'small', 'medium', 'large', 'unknown')", name=op.f("ck_survey_roster_size_class")
+        ),
+        sa.CheckConstraint(
+            "state IN ('silent', 'started', 'answered', 'declined')", name=op.f("ck_survey_roster_state")
+        ),
+        sa.ForeignKeyConstraint(["survey"], ["surveys.id"], name=op.f("fk_survey_roster_survey")),
+        sa.PrimaryKeyConstraint("survey", "organisation", name=op.f("pk_survey_roster")),
+    )
+    op.create_index(op.f("ix_survey_roster_organisation"), "survey_roster", ["organisation"], unique=False)
+    op.create_index(op.f("ix_survey_roster_survey_state"), "survey_roster", ["survey", "state"], unique=False)
 
 
 def downgrade() -> None:
     """To the revision before."""
-    pass
+    op.drop_index(op.f("ix_survey_roster_survey_state"), table_name="survey_roster")
+    op.drop_index(op.f("ix_survey_roster_organisation"), table_name="survey_roster")
+    op.drop_table("survey_roster")
+    op.drop_index(op.f("ix_survey_reminders_survey_state"), table_name="survey_reminders")
+    op.drop_table("survey_reminders")
+    op.drop_index(op.f("ix_survey_links_survey_organisation"), table_name="survey_links")
+    op.drop_table("survey_links")
+    op.drop_index(op.f("ix_survey_answers_organisation"), table_name="survey_answers")
+    op.drop_table("survey_answers")
+    op.drop_table("surveys")
+    op.drop_index(op.f("ix_survey_contacts_organisation"), table_name="survey_contacts")
+    op.drop_table("survey_contacts")
