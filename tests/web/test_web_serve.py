@@ -101,6 +101,25 @@ def test_a_password_from_the_environment_is_not_said_and_the_worker_comes_back(e
         assert not Path(f"/proc/{second}").exists()
 
 
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal closed"])
+def test_a_worker_ends_with_its_console_however_that_ends(empty, end):
+    with serving(empty, JIQUN_OPERATOR_PASSWORD=SECRET) as (process, address, _):
+        (worker,) = patiently(lambda: workers(process))
+        with httpx2.Client(base_url=address) as browser:
+            assert sign_in(browser, "operator", SECRET).status_code == 303
+        process.send_signal(end)
+        process.wait(30)
+        patiently(lambda: not lives(worker))
+
+
+def lives(process):
+    """Whether it is there; of a process that ended and was not buried, the command is empty."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
 def test_a_port_that_is_taken_is_said(run, empty):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

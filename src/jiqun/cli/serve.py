@@ -183,7 +183,8 @@ def _worker(path: Path) -> Iterator[None]:
     stopping = threading.Event()
     starting = threading.Lock()
     children: list[subprocess.Popen[bytes]] = []
-    command = [sys.executable, "-c", "from jiqun.cli import main; main()", "work", "--workspace", str(path)]
+    jiqun = [sys.executable, "-c", "from jiqun.cli import main; main()"]
+    command = [*jiqun, "work", "--workspace", str(path), "--beside", str(os.getpid())]
 
     def supervise() -> None:
         pause = _FIRST_PAUSE

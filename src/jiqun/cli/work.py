@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 from typing import Annotated
@@ -26,6 +27,7 @@ from jiqun.store.worker import work as do_work
 
 HANDLERS: Mapping[str, Handler] = {**intake.HANDLERS, **atlas.HANDLERS, **delivery.HANDLERS}
 """What each room's workers do, by the kind of job."""
+_LOOK_SECONDS = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +39,7 @@ def work(
     workspace: WorkspaceOption = None,
     once: Annotated[bool, typer.Option("--once", help="End when nothing is due.")] = False,
     threads: Annotated[int, typer.Option(help="How many jobs 作业 at once.", min=1, max=64)] = 2,
+    beside_: Annotated[int | None, typer.Option("--beside", metavar="PID", hidden=True)] = None,
 ) -> None:
     """Do jobs 处理作业: imports, searches, mail; number the journal. Several may run beside each other.
 
@@ -48,12 +51,25 @@ def work(
     )
     logging.getLogger("jiqun").setLevel(logging.INFO)
     journal = Journal(opened)
-    beside = (journal.follow, keep_fresh(opened, ENTRIES), tidy(opened))
+    beside = [journal.follow, keep_fresh(opened, ENTRIES), tidy(opened)]
+    if beside_ is not None:
+        beside.append(_with(beside_))
     with _until_told() as stop:
         done = do_work(opened, HANDLERS, once=once, stop=stop, threads=threads, beside=() if once else beside)
     journal.tick()
     opened.close()
     say(f"已处理 {done} 个作业。", f"{done} jobs done.")
+
+
+def _with(parent: int) -> Callable[[Event], None]:
+    """End with the console that started this worker, also where it was killed or its terminal closed."""
+
+    def follow(stop: Event) -> None:
+        while not stop.wait(_LOOK_SECONDS):
+            if os.getppid() != parent:
+                stop.set()
+
+    return follow
 
 
 @contextmanager
