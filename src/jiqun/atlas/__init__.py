@@ -2,9 +2,11 @@
 
 from jiqun.atlas.areal import benjamini_hochberg, getis_ord, regional_profile
 from jiqun.atlas.clusters import Clusters, find_clusters
+from jiqun.atlas.concentration import ellison_glaeser, ellison_glaeser_by, gini, shift_share
 from jiqun.atlas.density import dbscan
 from jiqun.atlas.identity import Succession, succeed
 from jiqun.atlas.measures import herfindahl, krugman_index, location_quotient, location_quotient_interval
+from jiqun.atlas.relatedness import complexity, presence, relatedness, relatedness_density
 from jiqun.atlas.sphere import BallIndex
 
 __all__ = [
@@ -12,13 +14,21 @@ __all__ = [
     "Clusters",
     "Succession",
     "benjamini_hochberg",
+    "complexity",
     "dbscan",
+    "ellison_glaeser",
+    "ellison_glaeser_by",
     "find_clusters",
     "getis_ord",
+    "gini",
     "herfindahl",
     "krugman_index",
     "location_quotient",
     "location_quotient_interval",
+    "presence",
     "regional_profile",
+    "relatedness",
+    "relatedness_density",
+    "shift_share",
     "succeed",
 ]

@@ -59,7 +59,7 @@ def location_quotient(
     >>> location_quotient(cells).sort("region", "industry")["lq"].round(3).to_list()
     [1.5, 0.875, 0.5, 1.125]
     """
-    table, value = _cells(cells, region, industry, size)
+    table, value = region_industry_cells(cells, region, industry, size)
     own, whole = nw.col(value), nw.col("_whole")
     in_region, in_industry = own.sum().over(region), own.sum().over(industry)
     ratio = (own / in_region) / (in_industry / whole)
@@ -85,7 +85,7 @@ def herfindahl(
     >>> herfindahl(cells).sort("region")["hhi"].round(3).to_list()
     [0.58, 1.0]
     """
-    table, value = _cells(cells, region, industry, size)
+    table, value = region_industry_cells(cells, region, industry, size)
     total = nw.col(value).sum().over(region)
     table = table.with_columns(
         _square=nw.when(total > 0).then((nw.col(value) / total) ** 2), _some=(nw.col(value) > 0).cast(nw.Int64)
@@ -113,7 +113,7 @@ def krugman_index(
     >>> krugman_index(cells).sort("region")["krugman"].to_list()
     [1.0, 1.0]
     """
-    table, value = _cells(cells, region, industry, size)
+    table, value = region_industry_cells(cells, region, industry, size)
     own = nw.col(value)
     table = table.with_columns(_whole=own.sum(), _region=own.sum().over(region), _industry=own.sum().over(industry))
     overall = nw.col("_industry") / nw.col("_whole")
@@ -222,8 +222,8 @@ def location_quotient_interval(
     )
 
 
-def _cells(cells: Any, region: str, industry: str, size: str | None) -> tuple[Any, str]:
-    """Cells as a Narwhals frame of region, industry and summed size; the name of the size column."""
+def checked_cells(cells: Any, region: str, industry: str, size: str | None) -> tuple[Any, str]:
+    """Rows as a Narwhals frame of region, industry and size, none of the first two null; the name of the size column."""
     frame = nw.from_native(cells)
     names = frame.collect_schema().names()
     require_columns(names, region, industry, *([size] if size else []))
@@ -239,6 +239,12 @@ def _cells(cells: Any, region: str, industry: str, size: str | None) -> tuple[An
         negative = frame.with_row_index("_row").filter(nw.col(size) < 0)
         if len(negative):
             raise MeasureInputError("JQ-ATLAS-009", column=size, row=negative["_row"][0], value=negative[size][0])
+    return frame.select(region, industry, value), value
+
+
+def region_industry_cells(cells: Any, region: str, industry: str, size: str | None) -> tuple[Any, str]:
+    """Cells as a Narwhals frame of region, industry and summed size; the name of the size column."""
+    frame, value = checked_cells(cells, region, industry, size)
     return frame.group_by(region, industry).agg(nw.col(value).sum()), value
 
 
