@@ -19,6 +19,7 @@ from jiqun.report import basemap, china, maps
 from jiqun.report.labels import Box, columns
 from jiqun.report.official import shown, vertices
 from jiqun.report.projection import albers
+from jiqun.report.svg import SIZES, font
 
 ROOT = Path(__file__).parents[2]
 ISLANDS = {
@@ -165,15 +166,26 @@ def test_no_name_or_key_lies_on_the_territory(base):
     lowest = max(lowest, china.INSET(*islets.T)[1].max())
     assert china.INSET.page[3] - 6 - 0.85 * 12.5 > lowest
     drawn = read(maps.draw(Map(base="china"), title_id="t"))
-    (wide,) = [group for group in drawn.of_class("wide") if group.of_class("tick")]
-    for text in wide.of_class("tick"):
-        x, y = float(text.attributes["x"]), float(text.attributes["y"])
-        wide_by = columns(text.words()) * 12.5 * 0.85
-        left = x - wide_by * {"end": 1.0, "middle": 0.5}.get(text.attributes.get("text-anchor", ""), 0.0)
-        label = shapely.box(left, y - 9, left + wide_by, y + 2)
-        assert not any(shape.intersects(label) for shape in shapes), text.words()
-    said = {text.words() for text in read(maps.draw(Map(base="china"), title_id="t")).of_class("tick")}
-    assert {"钓鱼岛", "赤尾屿", "南海诸岛"} <= said
+    for size in SIZES:
+        em = 0.85 * font(size, china.MAIN.width)
+        (group,) = [group for group in drawn.of_class(size) if group.of_class("tick")]
+        for text in group.of_class("tick"):
+            x, y = float(text.attributes["x"]), float(text.attributes["y"])
+            wide_by = columns(text.words()) * em
+            left = x - wide_by * {"end": 1.0, "middle": 0.5}.get(text.attributes.get("text-anchor", ""), 0.0)
+            label = shapely.box(left, y - 0.85 * em, left + wide_by, y + 0.2 * em)
+            assert not any(shape.intersects(label) for shape in shapes), text.words()
+
+
+def test_the_islands_are_named_on_a_phone_too():
+    drawn = read(maps.draw(Map(base="china"), title_id="t"))
+    for size in SIZES:
+        (group,) = [group for group in drawn.of_class(size) if group.of_class("tick")]
+        for names in (("钓鱼岛", "赤尾屿", "南海诸岛"), ("Diaoyu Dao", "Chiwei Yu", "South China Sea")):
+            assert all(name in group.words() for name in names), size
+        em = 0.85 * font(size, china.MAIN.width)
+        one, other = (shapely.box(name.left, name.top, name.right, name.top + em) for name in china.named_boxes(size))
+        assert not one.intersects(other)
 
 
 def test_nothing_covers_the_names_of_the_islands():
@@ -185,19 +197,22 @@ def test_nothing_covers_the_names_of_the_islands():
         for k in range(20)
     )
     (largest,) = maps.circles(crowd[:1], china.PANELS)
-    wide = china.named_boxes("wide")
-    assert len(wide) == 2
-    for name in wide:
-        near = shapely.box(name.left, name.top, name.right, name.top + 13).distance(shapely.Point(largest.x, largest.y))
-        assert near > largest.r
     drawn = read(maps.draw(Map(crowd, base="china"), title_id="t"))
-    group = next(group for group in drawn.of_class("wide") if "长长" in group.words())
-    for text in group.all("text"):
-        x, y = float(text.attributes["x"]), float(text.attributes["y"])
-        across = columns(text.words()) * 12.5
-        left = x - across * {"end": 1.0, "middle": 0.5}.get(text.attributes.get("text-anchor", ""), 0.0)
-        label = Box(left, y - 0.95 * 12.5, left + across, y + 0.3 * 12.5)
-        assert not any(label.overlap(name) > 0.1 for name in wide), text.words()
+    for size in SIZES:
+        em = font(size, china.MAIN.width)
+        named = china.named_boxes(size)
+        assert len(named) == 2
+        for name in named:
+            words = shapely.box(name.left, name.top, name.right, name.top + em)
+            assert words.distance(shapely.Point(largest.x, largest.y)) > largest.r
+            assert name.right <= china.MAIN.width
+        group = next(group for group in drawn.of_class(size) if "长长" in group.words())
+        for text in group.all("text"):
+            x, y = float(text.attributes["x"]), float(text.attributes["y"])
+            across = columns(text.words()) * em
+            left = x - across * {"end": 1.0, "middle": 0.5}.get(text.attributes.get("text-anchor", ""), 0.0)
+            label = Box(left, y - 0.95 * em, left + across, y + 0.3 * em)
+            assert not any(label.overlap(name) > 0.1 for name in named), text.words()
 
 
 def test_labels_of_bubbles_keep_out_of_the_inset():

@@ -43,10 +43,10 @@ PANELS = (MAIN, INSET)
 STRIP = 44.0
 """Height of the strip under the map that says where the base comes from."""
 _ISLANDS = (
-    (123.52, 25.75, Text("钓鱼岛", "Diaoyu Dao"), -4.0, -46.0),
-    (124.56, 25.92, Text("赤尾屿", "Chiwei Yu"), -4.0, -28.0),
+    (123.52, 25.75, Text("钓鱼岛", "Diaoyu Dao"), {"wide": 46.0, "narrow": 64.0}),
+    (124.56, 25.92, Text("赤尾屿", "Chiwei Yu"), {"wide": 28.0, "narrow": 30.0}),
 )
-"""Where the name stands above its island, in drawing units: a line leads to it, and no circle at Taipei reaches it."""
+"""How far the name stands above its island, in drawing units: a line leads to it, and no circle at Taipei reaches it."""
 
 
 @cache
@@ -167,38 +167,37 @@ def notes(base: BaseMap) -> Html:
     for size in SIZES:
         em = font(size, MAIN.width)
         parts = []
+        for name, island, (x, y) in _island_names(size):
+            lead = path(np.array([island[0]] * 2), np.array([y + 2, island[1] - 2]), closed=False)
+            parts += [element("path", d=lead, class_="leader"), words(name, x, y, kind="tick")]
+        below = [Text(f"审图号：{base.approval}", f"Approval (审图号): {base.approval}")] if base.approval else []
         if size == "wide":
-            for name, island, (x, y) in _island_names():
-                lead = path(np.array([island[0]] * 2), np.array([y + 2, island[1] - 2]), closed=False)
-                parts += [element("path", d=lead, class_="leader"), words(name, x, y, kind="tick")]
             parts.append(words(SEA, INSET.page[2] - 5, INSET.page[3] - 6, kind="tick", text_anchor="end"))
-        credit = Text(*(shorten(text, MAIN.width / em / 0.85) for text in (base.credit.zh, base.credit.en)))
-        lines = [
-            credit,
-            *([Text(f"审图号：{base.approval}", f"Approval (审图号): {base.approval}")] if base.approval else []),
-        ]
+        else:  # in letters that a phone can show, the name is wider than the inset
+            below.append(Text(f"右下角：{SEA.zh}", f"Lower right: {SEA.en}"))
+        lines = [Text(*(shorten(text, MAIN.width / em / 0.85) for text in (base.credit.zh, base.credit.en)))]
+        if below:
+            lines.append(Text(" · ".join(text.zh for text in below), " · ".join(text.en for text in below)))
         step = 1.25 * em * 0.85
         parts += [words(line, 0, MAIN.height + (i + 1) * step, kind="tick") for i, line in enumerate(lines)]
         sets.append(sized(size, MAIN.width, *parts))
     return element("g", *sets, class_="names")
 
 
-def _island_names() -> list[tuple[Text, tuple[float, float], tuple[float, float]]]:
+def _island_names(size: Size) -> list[tuple[Text, tuple[float, float], tuple[float, float]]]:
     """Each name, its island's place on the page, and its own."""
     named = []
-    for lon, lat, name, right, down in _ISLANDS:
+    for lon, lat, name, above in _ISLANDS:
         (x,), (y,) = MAIN(np.array([lon]), np.array([lat]))
-        named.append((name, (float(x), float(y)), (float(x) + right, float(y) + down)))
+        named.append((name, (float(x), float(y)), (float(x) - 10.0, float(y) - above[size])))
     return named
 
 
 def named_boxes(size: Size) -> list[Box]:
-    """What no label may touch: the islands with their names, where they are drawn."""
-    if size != "wide":
-        return []
+    """What no label may touch: the islands with their names."""
     em = 0.85 * font(size, MAIN.width)
     boxes = []
-    for name, island, (x, y) in _island_names():
+    for name, island, (x, y) in _island_names(size):
         wide = em * max(columns(name.zh), columns(name.en))
         boxes.append(Box(x, y - em, x + wide, island[1] + 3))
     return boxes
