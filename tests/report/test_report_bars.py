@@ -40,8 +40,14 @@ def test_interval_and_reference_stand_where_their_values_are():
     line, low, high = picture.of_class("interval")
     assert [percent(line, "x1"), percent(line, "x2")] == pytest.approx([scale(4.0), scale(8.0)], abs=0.01)
     assert [percent(low, "x1"), percent(high, "x1")] == pytest.approx([scale(4.0), scale(8.0)], abs=0.01)
-    (reference,) = picture.of_class("reference")
-    assert percent(reference, "x1") == pytest.approx(scale(1.0), abs=0.01)
+    references = picture.of_class("reference")
+    assert len(references) == 1 + len(drawn.bars)
+    assert all(percent(line, "x1") == pytest.approx(scale(1.0), abs=0.01) for line in references)
+    labels = [float(text.attributes["y"]) for text in picture.all("text") if text.words() in {NAME.zh, NAME.en}]
+    assert labels
+    for line in references:
+        above, below = float(line.attributes["y1"]), float(line.attributes["y2"])
+        assert not any(above < baseline and below > baseline - 11 for baseline in labels)
     assert scale(8.0) == pytest.approx(8 * scale(1.0))
     assert "overall ×1.0" in picture.words("zh-Hans")
     assert "整体水平 ×1.0" in picture.words("en")

@@ -86,6 +86,12 @@ def test_a_positive_ratio_never_reads_as_zero(value):
     assert shown == pytest.approx(value, rel=0.5)
 
 
+@given(st.floats(min_value=0, max_value=1, exclude_min=True), st.integers(0, 2))
+def test_a_positive_share_never_reads_as_zero(value, digits):
+    assert cell(value, "share", "en", digits) != cell(0.0, "share", "en", digits)
+    assert cell(0.004, "share", "zh", 0) == "<1\u00a0%"
+
+
 @given(st.floats(min_value=0, max_value=1, exclude_min=True, exclude_max=True))
 def test_what_is_not_certain_never_reads_as_certain(value):
     assert probability(value) not in {"0", "1", "0.000", "1.000"}

@@ -10,7 +10,7 @@ import typst
 from report_samples import document
 
 from jiqun import report
-from jiqun.core.document import Document, Paragraph, Section, Table, Text
+from jiqun.core.document import Column, Document, Paragraph, Section, Table, Text
 from jiqun.core.errors import InputError
 from jiqun.core.lineage import Lineage
 from jiqun.report import pdf as module
@@ -78,6 +78,25 @@ def test_heads_repeat_on_every_page_of_a_long_table_and_pages_are_numbered():
     assert len(held) > 3
     assert all("Cluster" in page for page in held)
     assert f"Page 3 of {len(texts) - 1}" in texts[2]
+
+
+@pytest.mark.usefixtures("cjk_font")
+def test_a_long_text_gets_the_room_that_short_ones_leave():
+    names = ("rank", "name", "country", "firms", "ratio", "persistence", "leaders", "event", "id")
+    kinds = ("integer", "text", "text", "integer", "ratio", "share", "text", "text", "code")
+    columns = tuple(Column(name, Text(name, name), kind) for name, kind in zip(names, kinds, strict=True))
+    leaders = "Zyxel Communications · Arcadyan Corporation"
+    table = Table(
+        "t",
+        Text("表", "Table"),
+        columns,
+        [(1, "Hsinchu", "Taiwan, China", 9, 6.0, 1, leaders, "new", "c1")],
+        Text("源", "src"),
+    )
+    content = report.render(Document(Text("题", "T"), Text("", ""), (table,), Lineage("m", "1")), "pdf", "en").content
+    require("pdf", shutil.which("pdftotext"), "pdftotext is absent; install the package poppler-utils")
+    said = subprocess.run(["pdftotext", "-layout", "-", "-"], input=content, capture_output=True, check=True).stdout
+    assert any("Zyxel Communications" in line and "Taiwan, China" in line for line in said.decode().splitlines())
 
 
 @pytest.mark.usefixtures("cjk_font")

@@ -51,7 +51,10 @@ def draw(drawn: Bars, *, title_id: str) -> Html:
         name = drawn.reference_name or Text("", "")
         value = cell(drawn.reference, drawn.kind, "en", drawn.digits)
         told = Text(f"{name.zh} {value}".strip(), f"{name.en} {value}".strip())
-        parts.append(_vertical(x, 16.0, height, "reference"))
+        parts.append(_vertical(x, 14.0, top - 2, "reference"))
+        parts += [
+            _vertical(x, y + _TEXT + 2, y + _TEXT + 8 + _BAR, "reference") for y in tops
+        ]  # not through the labels
         parts.append(words(told, _percent(x), 11.0, text_anchor="start" if x < 50 else "end", kind="tick"))
     parts += [_words(drawn, bar, scale, y) for bar, y in zip(drawn.bars, tops, strict=True)]
     return element("svg", *parts, class_="bars", width="100%", height=num(height), role="img", aria_labelledby=title_id)

@@ -60,10 +60,18 @@ def _number(value: float, kind: Kind, digits: int) -> str:
         "integer": lambda: _fixed(value, 0),
         "number": lambda: _fixed(value, digits),
         "ratio": lambda: f"×{ratio_number(value, digits)}",
-        "share": lambda: f"{_fixed(100 * value, digits)}{_NBSP}%",
+        "share": lambda: _share(value, digits),
         "probability": lambda: probability(value),
     }
     return written[kind]()
+
+
+def _share(value: float, digits: int) -> str:
+    """A share in per cent; what is not zero never reads as zero."""
+    least = 10.0**-digits
+    if value > 0 and 100 * value < least / 2:
+        return f"<{_fixed(least, digits)}{_NBSP}%"
+    return f"{_fixed(100 * value, digits)}{_NBSP}%"
 
 
 def ratio_number(value: float, digits: int = 1) -> str:

@@ -19,6 +19,7 @@ from jiqun.core.errors import Language
 from jiqun.core.text import visible
 from jiqun.report import bars, blocks, lineage, maps
 from jiqun.report.formats import NUMERIC, cell
+from jiqun.report.labels import columns
 from jiqun.report.markup import clipped
 from jiqun.report.picture import Picture, alone, picture
 from jiqun.report.tables import MOST_CHARACTERS, check_row
@@ -34,6 +35,7 @@ _LONGEST = 600
 
 _LONGEST_FACT = 4000
 _RUNNING = 60
+_SAMPLE = 200
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: written cells, in rows as long as the heads."""
+    """A table: written cells, in rows as long as the heads; `wants` are the widths that its columns would like, in em."""
 
     number: int
     title: str
@@ -100,6 +102,7 @@ class Grid:
     rows: list[list[str]]
     note: str
     source: str
+    wants: list[float]
     kind: Literal["grid"] = "grid"
 
 
@@ -226,14 +229,17 @@ class _Writer:
         if table.id in self._told:
             return
         self._told.add(table.id)
+        heads = [self.say(column.title, MOST_CHARACTERS) for column in table.columns]
+        rows = [self._row(table, index) for index in range(min(len(table.rows), MOST_ROWS))]
         yield Grid(
             self._number(table),
             self.say(table.title),
-            [self.say(column.title, MOST_CHARACTERS) for column in table.columns],
+            heads,
             [_align(column) for column in table.columns],
-            [self._row(table, index) for index in range(min(len(table.rows), MOST_ROWS))],
+            rows,
             " ".join(part for part in (self.say(table.note), self.say(_left_out(table))) if part),
             self._source(table),
+            _wants(heads, rows),
         )
 
     def _row(self, table: Table, index: int) -> list[str]:
@@ -246,6 +252,15 @@ class _Writer:
         if self._language == "zh":
             return f"来源：{source}" + (f" · 截至 {visible(table.as_of)}" if table.as_of else "")
         return f"Source: {source}" + (f" · as of {visible(table.as_of)}" if table.as_of else "")
+
+
+def _wants(heads: list[str], rows: list[list[str]]) -> list[float]:
+    """Widths that columns would like by their texts, between bounds."""
+    wants = []
+    for index, head in enumerate(heads):
+        longest = max((columns(row[index]) for row in rows[:_SAMPLE]), default=0.0)
+        wants.append(min(max(longest, min(columns(head), 4.0), 2.0) + 1.0, 18.0))
+    return wants
 
 
 def _left_out(table: Table) -> Text | None:

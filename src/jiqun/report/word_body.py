@@ -45,7 +45,6 @@ _TWIP_EMU = 635
 _SWATCH_EMU = 110_000
 _ACROSS = 5
 _CELL_STYLE: Mapping[Align, str] = {"left": "Jiqun Cell", "right": "Jiqun Number", "code": "Jiqun Code"}
-_SAMPLE = 200
 
 
 def w(tag: str, *children: str, **attributes: str | int) -> Html:
@@ -161,7 +160,7 @@ class Body:
 
     def _grid(self, item: Grid) -> list[Html]:
         zh = self.told.language == "zh"
-        widths = self._widths(item)
+        widths = [int(self.width * want / sum(item.wants)) for want in item.wants]
         sides = ["Jiqun Head Right" if align == "right" else "Jiqun Head" for align in item.align]
         heads = [[self._paragraph(side, run(head))] for side, head in zip(sides, item.heads, strict=True)]
         head = _row(heads, widths, repeated=True)
@@ -179,14 +178,6 @@ class Body:
             *([self._paragraph("Jiqun Small", run(item.note))] if item.note else []),
             self._paragraph("Jiqun Small", run(item.source)),
         ]
-
-    def _widths(self, item: Grid) -> list[int]:
-        """Columns as wide as their texts want, between bounds, scaled to the page."""
-        wants = []
-        for index, head in enumerate(item.heads):
-            longest = max((columns(row[index]) for row in item.rows[:_SAMPLE]), default=0.0)
-            wants.append(min(max(longest, min(columns(head), 4.0), 2.0) + 1.0, 18.0))
-        return [int(self.width * want / sum(wants)) for want in wants]
 
     def _table(self, style: str, widths: list[int], rows: list[Html], *, heads: bool) -> Html:
         properties = w(
