@@ -14,8 +14,10 @@ from jiqun.accounts.views import views
 from jiqun.atlas import desk
 from jiqun.atlas.declared import ENTRIES, HANDLERS, ROOM
 from jiqun.atlas.documents import cluster_document, compare_document, firm_document, region_document
+from jiqun.atlas.documents.firm import UNITS
+from jiqun.atlas.documents.words import placed_by_text
 from jiqun.atlas.entries import FIRM_COLUMNS, firm_entry
-from jiqun.atlas.firms import FirmRequest, firm
+from jiqun.atlas.firms import FactRow, FirmRequest, firm
 from jiqun.atlas.glossary import TOPICS, measures
 from jiqun.atlas.lookup import SearchRequest, search
 from jiqun.atlas.operations import (
@@ -37,7 +39,7 @@ from jiqun.atlas.operations import (
     runs,
     tables,
 )
-from jiqun.atlas.reading import OPEN_COLUMNS, Which, find_run
+from jiqun.atlas.reading import OPEN_COLUMNS, Which, _ranked, find_run
 from jiqun.atlas.subject import Subject
 from jiqun.atlas.work import RunRequest, run
 from jiqun.core.actor import LOCAL, Actor
@@ -46,6 +48,7 @@ from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, Wor
 from jiqun.core.schema import schema
 from jiqun.report import fragment, html
 from jiqun.report.blocks import walk
+from jiqun.report.formats import cell
 from jiqun.store import Workspace
 from jiqun.store.search import index_workspace
 from jiqun.store.worker import work
@@ -393,6 +396,37 @@ def test_documents_of_every_kind_can_be_drawn_and_filed(workspace):
             assert document.subtitle.get(language)
             assert fragment(document, language, twin=lambda table: {})
         assert html(document)
+
+
+def test_no_code_stands_where_a_reader_expects_a_word(workspace):
+    """What placed firms, units and numbers are said in words in both languages."""
+    codes = ("coordinates", "region_code", "city", "address", "postcode", "name", "region", "country")
+    assert all(placed_by_text(code).zh != code for code in codes)
+    assert placed_by_text(None) == Text("未能定位", "not placed")
+    facts = [
+        FactRow(attribute="lon", title=Text("经度", "Longitude"), value=113.5, unit="degree", stated_at=None),
+        FactRow(attribute="size", title=Text("规模", "Size"), value=1008.0, unit="", stated_at=None),
+    ]
+    told = firm(PUBLIC, workspace, FirmRequest(id="o0000001")).model_copy(update={"facts": tuple(facts)})
+    (table,) = (b for b in firm_document(told, workspace.snapshot("organisations")).blocks if isinstance(b, Table))
+    assert [row[1:3] for row in table.rows] == [(113.5, Text("度", "degrees")), (1008, None)]
+    assert [cell(row[1], "text", "zh") for row in table.rows] == ["113.5", "1008"]
+    used = {attribute.unit for attribute in schema("organisations").attributes if attribute.unit}
+    assert used <= set(UNITS)
+
+
+def test_a_name_leads_a_cluster_once(workspace):
+    """Two entries of one name are one leading name."""
+    path = find_run(workspace, Which()).result.path
+    largest = pl.read_parquet(path / "largest.parquet")
+    first = largest.filter(pl.col("cluster_id") == "c0001")["name"].head(2).to_list()
+    names = pl.when(pl.col("name") == first[1]).then(pl.lit(first[0])).otherwise(pl.col("name"))
+    other = path.parent / "doubled"
+    shutil.copytree(path, other)
+    largest.with_columns(name=names).write_parquet(other / "largest.parquet")
+    row = _ranked(other, frozenset()).row(0, named=True)
+    assert row["leaders"][0] == first[0]
+    assert len(set(row["leaders"])) == len(row["leaders"]) == 3
 
 
 def test_a_cluster_document_says_what_it_is_what_it_makes_and_how_it_changed(workspace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from babel.messages.pofile import read_po
 
 import jiqun.web
 from jiqun.cli.work import HANDLERS
-from jiqun.web.words import JOBS, STEPS
+from jiqun.web.rooms import ROOMS
+from jiqun.web.words import ENTRIES, JOBS, STEPS
 
 ROOT = Path(jiqun.web.__file__).parent
 PLACE = re.compile(r"%\(\w+\)[sd]")
@@ -74,6 +76,21 @@ def test_singular_and_plural_are_said_alike_everywhere(said, written):
 
 def test_every_kind_of_job_has_a_name():
     assert set(HANDLERS) <= set(JOBS)
+
+
+def test_every_entry_of_the_journal_has_a_name():
+    declared = {operation.name for room in ROOMS for operation in room.operations.values()}
+    calls = [
+        node
+        for file in ROOT.parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "command"
+    ]
+    said = {each.value for call in calls for each in call.args if isinstance(each, ast.Constant)}
+    rooms = "|".join(["jobs", *{name.split(".")[0] for name in declared}])
+    made = {name for name in said if isinstance(name, str) and re.fullmatch(rf"({rooms})\.[a-z_]+", name)}
+    assert len(made) > len(ENTRIES)
+    assert made - declared - set(ENTRIES) == set()
 
 
 def test_every_step_that_a_job_tells_has_words():

@@ -103,7 +103,7 @@ class Run:
 
     @property
     def clusters(self) -> pl.DataFrame:
-        """The clusters in rank order, with `rank` and `leaders`, the names of the first three members."""
+        """The clusters in rank order, with `rank` and `leaders`, the first three names of its members."""
         return _ranked(self.result.path, self.hidden)
 
     @property
@@ -273,7 +273,7 @@ def _ranked(folder: Path, hidden: frozenset[str]) -> pl.DataFrame:
     leaders = (
         published(_frame(folder / "largest.parquet"), hidden)
         .group_by("cluster_id", maintain_order=True)
-        .agg(leaders=pl.col("name").head(3))
+        .agg(leaders=pl.col("name").unique(maintain_order=True).head(3))
     )
     table = _frame(folder / "clusters.parquet").with_columns(rank=pl.int_range(1, pl.len() + 1))
     return table.join(leaders, on="cluster_id", how="left", maintain_order="left")

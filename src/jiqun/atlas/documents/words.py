@@ -30,6 +30,22 @@ SCALE = Legend(
     ),
 )
 
+_PLACED_BY = {
+    "coordinates": Text("给出的坐标", "coordinates given"),
+    "region_code": Text("行政区划代码", "division code"),
+    "city": Text("城市", "city"),
+    "address": Text("地址", "address"),
+    "postcode": Text("邮政编码", "postcode"),
+    "name": Text("企业名称", "name of the firm"),
+    "region": Text("省(州)", "province or state"),
+    "country": Text("国家或地区", "country or region"),
+}
+
+
+def placed_by_text(code: str | None) -> Text:
+    """What placed firms on the map, by its code in the table."""
+    return Text("未能定位", "not placed") if code is None else _PLACED_BY.get(code, Text(code, code))
+
 
 def plural(count: int, noun: str) -> str:
     """A count with its noun: 1 firm, 2 firms."""

@@ -32,7 +32,7 @@ def data(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Resp
         visitor,
         "data.html",
         tables=[(one, _problems(one, visitor.language), _columns(one)) for one in tables],
-        attributions=(Text(ATTRIBUTION, ATTRIBUTION), SOURCE),
+        attributions=(ATTRIBUTION, SOURCE),
     )
 
 

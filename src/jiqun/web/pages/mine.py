@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from jiqun.accounts import edits, views
 from jiqun.accounts import mine as own
+from jiqun.atlas.documents.firm import UNITS as NAMES
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError
 from jiqun.core.schema import schema
@@ -21,12 +22,8 @@ from jiqun.web.words import ANSWER_MEANINGS, ANSWERS, ROLES, WITHDRAWN
 
 router = APIRouter()
 SHOWN_VIEWS = 50
-UNITS = {
-    "person": Text("人", "people"),
-    "CNY": Text("元（也可写 3500万元、1.2亿）", "yuan (CNY)"),
-    "degree": Text("度", "degrees"),
-}
-"""Units of what a firm may state, in words."""
+UNITS = NAMES | {"CNY": Text("元（也可写 3500万元、1.2亿）", "yuan (CNY)")}
+"""Units of what a firm may state, and how it may write them."""
 LONGEST = 4000
 Key = Annotated[str, Form(min_length=8, max_length=200)]
 
