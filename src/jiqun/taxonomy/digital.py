@@ -136,7 +136,7 @@ def decide(code: str, scheme: str, definition: Definition) -> DigitalClass:
     in_core = [digital for digital in counted if not digital.startswith(NOT_CORE)]
     wholly = len(in_core) == len(places.codes) and not places.outside
     core = True if wholly else None if in_core else False
-    digital_code = _common(counted) if wholly else None
+    digital_code = common(counted) if wholly else None
     entry = digital_entries()[digital_code] if digital_code else None
     answer = DigitalClass(
         input=code,
@@ -184,7 +184,7 @@ def _note_keys(answer: DigitalClass) -> list[str]:
     return keys
 
 
-def _common(codes: Iterable[str]) -> str | None:
+def common(codes: Iterable[str]) -> str | None:
     """The most detailed entry that all the codes are in."""
     for width in _WIDTHS:
         shared = {code[:width] for code in codes}

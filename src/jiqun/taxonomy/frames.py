@@ -6,7 +6,9 @@ are attached as native columns. Lazy frames stay lazy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import narwhals as nw
@@ -26,6 +28,7 @@ ANSWER = {
     "decided": pl.Boolean,
     "evidence": pl.String,
 }
+_ARROW = {pl.String: pa.string(), pl.Boolean: pa.bool_(), pl.Float64: pa.float64()}
 _KEY = "__jiqun_industry_key"
 _TEXT = (nw.String, nw.Categorical, nw.Enum)
 
@@ -116,7 +119,7 @@ def classify_codes(
     [True, False, False, None]
     """
     table = _join_table(check_scheme(scheme), check_definition(definition))
-    wrapped = _wrap(frame)
+    wrapped = wrap(frame)
     _check(wrapped, column)
     classified: IntoFrameT
     if isinstance(wrapped, nw.LazyFrame):
@@ -124,11 +127,12 @@ def classify_codes(
     else:
         keys = wrapped[column].cast(nw.String).to_polars().alias(column).to_frame().lazy()
         answers = _joined(nw.from_native(keys), table, column, scheme).select(*ANSWER).collect()
-        classified = wrapped.with_columns(*_like(wrapped, answers).iter_columns()).to_native()
+        classified = wrapped.with_columns(*like(wrapped, answers).iter_columns()).to_native()
     return classified
 
 
-def _wrap(frame: Any) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+def wrap(frame: Any) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+    """A dataframe of any kind, or JQ-TAXONOMY-008."""
     try:
         wrapped: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(frame)
     except TypeError:
@@ -178,14 +182,16 @@ def _sql(table: pl.DataFrame) -> str:
     return f"SELECT {', '.join(cells)} FROM ({rows})"  # noqa: S608  # our own codes
 
 
-def _like(frame: nw.DataFrame[Any], answers: pl.DataFrame) -> nw.DataFrame[Any]:
+def like(
+    frame: nw.DataFrame[Any], answers: pl.DataFrame, schema: Mapping[str, Any] = MappingProxyType(ANSWER)
+) -> nw.DataFrame[Any]:
     """The answers as the frame's own kind of table."""
     kind = frame.implementation
     if kind.is_polars():
         return nw.from_native(answers, eager_only=True)
     if kind.is_pyarrow():
         # large_string, which Polars gives, does not join with string, which people have
-        plain = [(name, pa.string() if dtype == pl.String else pa.bool_()) for name, dtype in ANSWER.items()]
+        plain = [(name, _ARROW[dtype]) for name, dtype in schema.items()]
         return nw.from_native(answers.to_arrow().cast(pa.schema(plain)), eager_only=True)
     if kind.is_pandas():
         # a plain bool column would turn "not decided" into False

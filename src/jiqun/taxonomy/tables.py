@@ -35,6 +35,8 @@ class DigitalEntry:
     parent: str | None
     name_zh: str
     name_en: str
+    keywords_zh: tuple[str, ...]
+    """Our own words for it, not official."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class BridgeRow:
     partial: bool
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def table_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a file in `data/`, as text."""
     text = files("jiqun.taxonomy").joinpath("data", name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
@@ -69,7 +72,7 @@ def industries() -> dict[str, Industry]:
     """Divisions, groups and classes of GB/T 4754-2017 by their code of 2 to 4 digits."""
     return {
         row["code"]: Industry(row["code"], row["full_code"], row["level"], row["parent"], row["name_zh"])
-        for row in _rows("gbt4754_2017.csv")
+        for row in table_rows("gbt4754_2017.csv")
         if row["level"] != "section"
     }
 
@@ -78,8 +81,15 @@ def industries() -> dict[str, Industry]:
 def digital_entries() -> dict[str, DigitalEntry]:
     """All levels of the digital economy classification (2021) by code of 2, 4 or 6 digits."""
     return {
-        row["code"]: DigitalEntry(row["code"], row["level"], row["parent"] or None, row["name_zh"], row["name_en"])
-        for row in _rows("digital_economy_2021.csv")
+        row["code"]: DigitalEntry(
+            row["code"],
+            row["level"],
+            row["parent"] or None,
+            row["name_zh"],
+            row["name_en"],
+            tuple(filter(None, row["keywords_zh"].split(";"))),
+        )
+        for row in table_rows("digital_economy_2021.csv")
     }
 
 
@@ -87,7 +97,7 @@ def digital_entries() -> dict[str, DigitalEntry]:
 def mapping() -> dict[str, tuple[MappingRow, ...]]:
     """Mapping rows by the GB/T item that they name (a division, a group or a class)."""
     found: defaultdict[str, list[MappingRow]] = defaultdict(list)
-    for row in _rows("digital_economy_2021_to_gbt4754.csv"):
+    for row in table_rows("digital_economy_2021_to_gbt4754.csv"):
         if not row["gbt_code"]:  # 020500 and 030502: no industry code leads there
             continue
         excluded = frozenset(code for code in row["except_gbt"].split() if not code.endswith("(part)"))
@@ -105,7 +115,7 @@ def bridge(scheme: str) -> tuple[BridgeRow, ...]:
     """The rows of one foreign scheme (`ISIC4`, `NACE2`, `NAICS2017`)."""
     return tuple(
         BridgeRow(row["code"], row["digital_code"], row["match"] != "group")
-        for row in _rows("isic_digital.csv")
+        for row in table_rows("isic_digital.csv")
         if row["scheme"] == scheme
     )
 
@@ -113,4 +123,4 @@ def bridge(scheme: str) -> tuple[BridgeRow, ...]:
 @cache
 def wording() -> dict[str, tuple[str, str]]:
     """Templates of the notes: key to (zh, en)."""
-    return {row["key"]: (row["zh"], row["en"]) for row in _rows("wording.csv")}
+    return {row["key"]: (row["zh"], row["en"]) for row in table_rows("wording.csv")}
