@@ -148,19 +148,24 @@ HANDLERS: Mapping[str, Handler] = Outbox().handlers()
 def mail(
     workspace: Workspace, address: str, notices: Sequence[Notice], language: Language, message_id: str
 ) -> EmailMessage:
-    """The mail that tells notices. A header cannot be broken out of: the policy refuses line breaks in one."""
+    """The mail that tells notices."""
     title, text = words(workspace, notices, language)
+    return message(workspace, address, f"[{_SENDER.get(language)}] {title}", text, message_id)
+
+
+def message(workspace: Workspace, address: str, title: str, text: str, message_id: str) -> EmailMessage:
+    """A mail of this console. A header cannot be broken out of: the policy refuses line breaks in one."""
     sender = str(workspace.settings["mail_from"].value)
-    message = EmailMessage(policy=SMTP)
-    message["From"] = sender
-    message["To"] = address
-    message["Subject"] = visible(f"[{_SENDER.get(language)}] {title}")
-    message["Date"] = format_datetime(workspace.clock())
+    made = EmailMessage(policy=SMTP)
+    made["From"] = sender
+    made["To"] = address
+    made["Subject"] = visible(title)
+    made["Date"] = format_datetime(workspace.clock())
     # the same for every attempt, so that a mailbox can tell a repetition
-    message["Message-ID"] = f"<{message_id}@{sender.rpartition('@')[2].strip('> ')}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text)
-    return message
+    made["Message-ID"] = f"<{message_id}@{sender.rpartition('@')[2].strip('> ')}>"
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content(text)
+    return made
 
 
 def words(workspace: Workspace, notices: Sequence[Notice], language: Language) -> tuple[str, str]:

@@ -24,8 +24,9 @@ from jiqun.store.journal import Journal
 from jiqun.store.search import keep_fresh
 from jiqun.store.worker import tidy
 from jiqun.store.worker import work as do_work
+from jiqun.survey import room as survey
 
-HANDLERS: Mapping[str, Handler] = {**intake.HANDLERS, **atlas.HANDLERS, **delivery.HANDLERS}
+HANDLERS: Mapping[str, Handler] = {**intake.HANDLERS, **atlas.HANDLERS, **delivery.HANDLERS, **survey.HANDLERS}
 """What each room's workers do, by the kind of job."""
 _LOOK_SECONDS = 1.0
 

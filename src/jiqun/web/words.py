@@ -38,6 +38,10 @@ JOBS: dict[str, Text] = {
     "deliver.mail": Text("发送邮件", "Send mail"),
     "deliver.webhook": Text("发送到群", "Send to a group"),
     "search.index": Text("更新搜索索引", "Renew the search index"),
+    "survey.remind": Text("提醒填报", "Remind who has not answered"),
+    "survey.mail": Text("发送填报邮件", "Mail a form"),
+    "survey.close": Text("到期锁定调查", "Lock a survey on its last day"),
+    "survey.publish": Text("发布调查", "Publish a survey"),
 }
 ENTRIES: dict[str, Text] = {
     "accounts.accept": Text("接受邀请", "Invitation accepted"),
@@ -71,5 +75,8 @@ STEPS: dict[str, Text] = {
     "map": Text("正在准备地图", "Preparing the map"),
     "search": Text("正在更新搜索索引", "Renewing the search index"),
     "deliver": Text("正在发送", "Sending"),
+    "remind": Text("正在提醒", "Reminding"),
+    "publish": Text("正在发布", "Publishing"),
+    "close": Text("正在锁定", "Locking"),
 }
 """What a job under way says of itself, by the name of its step."""
