@@ -12,6 +12,67 @@ depends_on = None
 def upgrade() -> None:
     """From the revision before."""
     op.create_table(
+        "corrections",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("attribute", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("seen", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_by", sa.Text(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
+    )
+    op.create_index(
+        op.f("ix_corrections_organisation_attribute"), "corrections", ["organisation", "attribute"], unique=False
+    )
+    op.create_table(
+        "crosswalk",
+        sa.Column("scheme", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("value", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("roster", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("scheme", "value", name=op.f("pk_crosswalk")),
+    )
+    op.create_index(op.f("ix_crosswalk_organisation"), "crosswalk", ["organisation"], unique=False)
+    op.create_table(
+        "pairings",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("row_key", sa.Text(), nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("roster", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_by", sa.Text(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("verdict IN ('same', 'different')", name=op.f("ck_pairings_verdict")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pairings")),
+    )
+    op.create_index(op.f("ix_pairings_organisation"), "pairings", ["organisation"], unique=False)
+    op.create_index(op.f("ix_pairings_row_key"), "pairings", ["row_key"], unique=False)
+    op.create_table(
+        "rosters",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("counts", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_by", sa.Text(), nullable=True),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('matched', 'applied', 'withdrawn', 'replaced')", name=op.f("ck_rosters_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rosters")),
+    )
+    op.create_index(op.f("ix_rosters_name_at"), "rosters", ["name", "at"], unique=False)
+    op.create_index(op.f("ix_rosters_state"), "rosters", ["state"], unique=False)
+    op.create_table(
         "survey_contacts",
         sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
         sa.Column("organisation", sa.Text(), nullable=False),
@@ -161,3 +222,13 @@ def downgrade() -> None:
     op.drop_table("surveys")
     op.drop_index(op.f("ix_survey_contacts_organisation"), table_name="survey_contacts")
     op.drop_table("survey_contacts")
+    op.drop_index(op.f("ix_rosters_state"), table_name="rosters")
+    op.drop_index(op.f("ix_rosters_name_at"), table_name="rosters")
+    op.drop_table("rosters")
+    op.drop_index(op.f("ix_pairings_row_key"), table_name="pairings")
+    op.drop_index(op.f("ix_pairings_organisation"), table_name="pairings")
+    op.drop_table("pairings")
+    op.drop_index(op.f("ix_crosswalk_organisation"), table_name="crosswalk")
+    op.drop_table("crosswalk")
+    op.drop_index(op.f("ix_corrections_organisation_attribute"), table_name="corrections")
+    op.drop_table("corrections")
