@@ -102,6 +102,12 @@ def test_a_very_long_name_is_cut_on_the_page_and_whole_in_the_download():
     assert long in downloads(drawn)["t.csv"].decode("utf-8-sig")
 
 
+def test_a_long_text_is_marked_so_that_a_phone_gives_it_room():
+    columns = (Column("a", Text("甲", "A")), Column("b", Text("乙", "B")), Column("c", Text("丙", "C"), "code"))
+    table = Table("t", Text("表", "T"), columns, [("x", "long " * 10, "c" * 50), ("y", "short", "c")], Text("源", "s"))
+    assert [cell.words().strip()[:4] for cell in read(tables.draw(table)).of_class("long")] == ["long"]
+
+
 def test_a_ragged_row_is_refused():
     with pytest.raises(ValueError, match="table t: row 1 has 1 cells, expected 2"):
         tables.draw(table((Column("a", SOURCE), Column("b", SOURCE)), [(1, 2), (1,)]))

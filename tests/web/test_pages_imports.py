@@ -156,7 +156,9 @@ def test_every_page_says_it_in_chinese_too(analyst, workspace):
     page = opened(analyst, f"{base}/columns")
     send(analyst, page, f"{base}/columns", then="check")
     worked(workspace)
-    assert "行需要您处理" in opened(analyst, f"{base}/check")
+    page = opened(analyst, f"{base}/check")
+    assert "行需要您处理" in page
+    assert re.search(r"查看、更正有问题的 \d+ 行", page)  # findings of every kind: more than those that need someone
     assert "待查看" in opened(analyst, f"{base}/rows")
     assert '<html lang="zh' in opened(analyst, "/imports")
 

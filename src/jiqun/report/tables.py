@@ -19,6 +19,7 @@ from jiqun.report.formats import MISSING, NUMERIC, cell
 from jiqun.report.markup import LANGUAGES, Html, both, clipped, element
 from jiqun.report.voice import voice
 
+_LONG = 40
 MOST_CHARACTERS = 160
 """Longer cells are cut on the page; the downloads hold them whole."""
 
@@ -70,6 +71,12 @@ def _align(column: Column) -> str | None:
     return "n" if column.kind in NUMERIC else "c" if column.kind == "code" else None
 
 
+def _length(value: Cell) -> str | None:
+    """Texts that would make a row tall where the screen is narrow are marked, so that they get room."""
+    texts = (value.zh, value.en) if isinstance(value, Text) else (value,)
+    return "long" if any(isinstance(text, str) and len(text) > _LONG for text in texts) else None
+
+
 def _row(table: Table, index: int, named: int) -> Html:
     row = check_row(table, index)
     link = table.links[index] if table.links else ""
@@ -81,7 +88,7 @@ def _row(table: Table, index: int, named: int) -> Html:
         if i == named:
             out.append(element("th", shown, scope="row", class_=_align(column)))
         else:
-            out.append(element("td", shown, class_=_align(column)))
+            out.append(element("td", shown, class_=_align(column) or _length(value)))
     return element("tr", *out)
 
 

@@ -26,7 +26,7 @@ from jiqun.web import i18n
 from jiqun.web.assets import static
 from jiqun.web.navigation import entries
 from jiqun.web.visitor import FORM, FORM_HOURS, Visitor, set_cookie
-from jiqun.web.words import AT_WORK, ENTRIES, STEPS
+from jiqun.web.words import AT_WORK, ENTRIES, JOBS, STEPS
 
 _SMALLEST = 800
 _LEVEL = 4
@@ -152,9 +152,15 @@ def _answer(request: Request, content: bytes, *, status: int, keep: bool) -> Res
 
 def titles(request: Request) -> dict[str, Text]:
     """What operations are called, by name; entries and jobs bear their names."""
-    return ENTRIES | {
-        operation.name: operation.title for room in request.app.state.rooms for operation in room.operations.values()
-    }
+    return (
+        JOBS
+        | ENTRIES
+        | {
+            operation.name: operation.title
+            for room in request.app.state.rooms
+            for operation in room.operations.values()
+        }
+    )
 
 
 def here(request: Request, **changes: Any) -> str:
