@@ -1,11 +1,12 @@
 """Atlas 图谱: see where the clusters are, how sure that is, who is in them."""
 
-from jiqun.atlas.areal import benjamini_hochberg, getis_ord, regional_profile
+from jiqun.atlas.areal import benjamini_hochberg, getis_ord, local_moran, regional_profile
 from jiqun.atlas.clusters import Clusters, find_clusters
 from jiqun.atlas.concentration import ellison_glaeser, ellison_glaeser_by, gini, shift_share
 from jiqun.atlas.density import dbscan
 from jiqun.atlas.identity import Succession, succeed
 from jiqun.atlas.measures import herfindahl, krugman_index, location_quotient, location_quotient_interval
+from jiqun.atlas.pairs import k_density, m_function
 from jiqun.atlas.relatedness import complexity, presence, relatedness, relatedness_density
 from jiqun.atlas.sphere import BallIndex
 
@@ -22,9 +23,12 @@ __all__ = [
     "getis_ord",
     "gini",
     "herfindahl",
+    "k_density",
     "krugman_index",
+    "local_moran",
     "location_quotient",
     "location_quotient_interval",
+    "m_function",
     "presence",
     "regional_profile",
     "relatedness",

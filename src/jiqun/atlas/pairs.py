@@ -348,8 +348,8 @@ def _places(lon: Floats, lat: Floats, exact: int) -> tuple[Floats, Integers, flo
 
 def _grouped(vectors: Floats, place: Integers, weight: Floats) -> tuple[Floats, Floats, float]:
     """Places that hold any of some firms, sorted as before, their weight, and Σ_{i<j} w_i w_j within places."""
-    held: Floats = np.bincount(place, weight, vectors.shape[1])
-    squares = np.bincount(place, weight**2, vectors.shape[1])
+    held: Floats = np.bincount(place, weights=weight, minlength=vectors.shape[1]).astype(np.float64)
+    squares = np.bincount(place, weight**2, minlength=vectors.shape[1])
     some = np.flatnonzero(held)
     together = float((held**2 - squares).sum() / 2)
     return np.ascontiguousarray(vectors[:, some]), held[some], together
