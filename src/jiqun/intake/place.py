@@ -120,10 +120,10 @@ def _evidence(frame: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
     lon, lat = pl.col("given_lon"), pl.col("given_lat")
     possible = (lon.abs() <= 180) & (lat.abs() <= 90) & ((lon != 0) | (lat != 0))
     rows = rows.with_columns(lon=pl.when(possible).then(lon), lat=pl.when(possible).then(lat))
-    return rows.with_columns(country=_country_codes(rows, gazetteer))
+    return rows.with_columns(country=country_codes(rows, gazetteer))
 
 
-def _country_codes(rows: pl.DataFrame, gazetteer: Gazetteer) -> pl.Series:
+def country_codes(rows: pl.DataFrame, gazetteer: Gazetteer) -> pl.Series:
     """The code of the named country, else of one that ends the address or has the region; Hong Kong, Macao and Taiwan told apart."""
     parts = ["country", "region", "city", "address"]
     combos = rows.select(parts).unique(maintain_order=True)
