@@ -8,6 +8,7 @@ from typing import Any, Literal
 import polars as pl
 import shapely
 
+from jiqun.atlas.classes import TextUse, classified, reader, used_text
 from jiqun.atlas.clusters import Clusters, check_search, find_clusters
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.naming import largest_members, leading_class, name_clusters
@@ -22,7 +23,7 @@ from jiqun.core.lineage import Lineage, Source
 from jiqun.core.progress import Progress, silent
 from jiqun.intake.gazetteer import Gazetteer, fingerprint
 from jiqun.store import StoredResult, Workspace
-from jiqun.taxonomy import EDITION, classify_codes
+from jiqun.taxonomy import EDITION
 from jiqun.taxonomy import name as class_name
 
 METHOD = "atlas.find_clusters"
@@ -59,6 +60,7 @@ class Search:
     size: str | None = None
     shared_limit: int = 50
     persistence: bool = True
+    text: TextUse = "auto"
 
     @property
     def kind(self) -> str:
@@ -91,7 +93,9 @@ def run(
     actor.require("atlas.run", "operator", "analyst")
     check(workspace, search)
     snapshot = workspace.snapshot("organisations")
-    organisations = _classified(workspace.scan("organisations", snapshot.id).collect())
+    by = reader(workspace, search.text)
+    organisations = classified(workspace.scan("organisations", snapshot.id).collect(), by)
+    read = by.on and used_text(organisations)
     gazetteer = Gazetteer.load(workspace.cache)
     use_population = search.background == "population" or (search.background == "auto" and search.digital is None)
     eps_km = search.eps_km
@@ -101,9 +105,10 @@ def run(
     search = replace(search, eps_km=eps_km)
     min_weight: Literal["local"] | float = "local" if search.min_weight is None else search.min_weight
     parameters = {
-        **{name: getattr(search, name) for name in search.__dataclass_fields__},
+        **{name: getattr(search, name) for name in search.__dataclass_fields__ if name != "text" or read},
         "background": "population" if use_population else "firms",
         "taxonomy": EDITION,
+        **({"text_method": by.digest} if read else {}),
     }  # as asked for: what coverage comes to follows from the inputs, and must not cut a history off
     inputs: tuple[Source, ...] = (snapshot.input, Source("gazetteer", fingerprint()))
     runs = workspace.results(search.kind)
@@ -137,6 +142,8 @@ def run(
     tables, values = _told(found, organisations, gazetteer, previous, next_number=max(numbers, default=1))
     progress("names and outlines", 1, 1)
     spoken_of = subject.to_json() if subject else previous.values.get("subject") if previous else None
+    if read:
+        values["text"] = by.to_json() | {"firms": _counted(organisations)}
     return workspace.put_result(search.kind, lineage, tables, {**values, "coverage": coverage, "subject": spoken_of})
 
 
@@ -207,15 +214,10 @@ def find(actor: Actor, result: StoredResult, wanted: str) -> dict[str, Any]:
     raise UsageError("JQ-ATLAS-014", value=wanted, known=known or "—")
 
 
-def _classified(organisations: pl.DataFrame) -> pl.DataFrame:
-    """Organisations with `digital_code`: the register's own where it gives one, else what the industry code decides."""
-    given = "digital_code" in organisations.columns
-    own = organisations["digital_code"] if given else pl.Series([None] * organisations.height, dtype=pl.String)
-    if "industry_code" not in organisations.columns:
-        return organisations.with_columns(digital_code=own)
-    classified = classify_codes(organisations.select("industry_code"), column="industry_code")
-    decided = classified.select(pl.when(pl.col("decided")).then(pl.col("digital_code"))).to_series()
-    return organisations.with_columns(digital_code=own.fill_null(decided))
+def _counted(organisations: pl.DataFrame) -> dict[str, int]:
+    """How many firms were classed by what; those that nothing decides under "none"."""
+    named = organisations.select(by=pl.col("classified_by").fill_null("none"))
+    return dict(named.group_by("by").len().sort("by").iter_rows())
 
 
 def _fitting_eps(organisations: pl.DataFrame) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field
@@ -13,6 +13,7 @@ from pydantic import Field
 from jiqun.accounts.edits import Statement, overlaid, statements
 from jiqun.accounts.mine import unpublished
 from jiqun.accounts.views import record_view
+from jiqun.atlas.classes import class_of, reader, reader_of
 from jiqun.atlas.operations import ClusterRow, RunRow, cluster_row, clusters_frame, run_row
 from jiqun.atlas.reading import OPEN_COLUMNS, READERS, Which, find_run, searched, sees_all
 from jiqun.atlas.room import ROOM
@@ -43,6 +44,19 @@ class FactRow(Model):
     stated_at: datetime | None = None
 
 
+class ClassRow(Model):
+    """The class that a firm is taken for 所属类别 under the narrow definition, and what decided it.
+
+    `classified_by`: `register`, `code`, or the kind of text; null where nothing decides. `words` are those that weighed
+    most, for readers who may see the texts.
+    """
+
+    digital_code: str | None = None
+    classified_by: Literal["register", "code", "main_business", "scope", "summary", "name"] | None = None
+    evidence: str | None = None
+    words: str | None = None
+
+
 class FirmAnswer(Model):
     """An organisation 机构. `cluster` is null where it is in none; `searched` tells whether it took part in the run."""
 
@@ -57,6 +71,7 @@ class FirmAnswer(Model):
     run: RunRow | None
     cluster: ClusterRow | None
     core: bool | None
+    digital: ClassRow
     source: str
     as_of: str
 
@@ -82,6 +97,7 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
     record_view(workspace, actor, request.id, "atlas.firm")
     complete = own or sees_all(actor)
     run = find_run(workspace, request) if searched(workspace) else None
+    by = reader_of(workspace, run.values) if run and run.values.get("text") else reader(workspace, "auto")
     membership = run.membership(request.id) if run else None
     cluster = None
     if run and membership:
@@ -98,6 +114,7 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
         run=run_row(workspace, run) if run else None,
         cluster=cluster,
         core=membership["core"] if membership else None,
+        digital=ClassRow(**class_of(snapshot.path, request.id, by) | ({} if complete else {"words": None})),
         source=snapshot.source,
         as_of=snapshot.as_of.isoformat(),
     )

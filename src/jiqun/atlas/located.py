@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from jiqun.atlas.classes import SOURCES, Reader, classified, reader_of
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Map
 from jiqun.core.errors import WorkspaceError
@@ -21,13 +22,11 @@ from jiqun.intake.gazetteer import Gazetteer, country_name, fingerprint
 from jiqun.report.bins import Grid, grid
 from jiqun.report.maps import panels
 from jiqun.store import Workspace
-from jiqun.taxonomy import classify_codes
 
 Base = Literal["world", "china"]
 CHINA = ("CN", "HK", "MO", "TW")
 """Countries and regions, in the codes of ISO 3166, that the national map of China shows."""
 _SPECIAL = {"TW": "710000", "HK": "810000", "MO": "820000"}
-_CODES = ("digital_code", "industry_code")
 _KEPT = 8
 """How many registers are kept placed on disk: 10⁶ firms take about 15 MB and, placed anew, some seconds."""
 
@@ -38,7 +37,8 @@ def located(workspace: Workspace, run: Run) -> pl.DataFrame | None:
     None where the workspace no longer has the register.
     """
     snapshot = run.snapshot(workspace)
-    return None if snapshot is None else _located(snapshot.path, run.digital, workspace.cache)
+    by = reader_of(workspace, run.values)
+    return None if snapshot is None else _located(snapshot.path, run.digital, by, workspace.cache)
 
 
 @lru_cache(maxsize=2)
@@ -48,14 +48,15 @@ def gazetteer(cache: Path) -> Gazetteer:
 
 
 @lru_cache(maxsize=2)
-def _located(path: Path, digital: str | None, cache: Path) -> pl.DataFrame:
+def _located(path: Path, digital: str | None, by: Reader, cache: Path) -> pl.DataFrame:
     if not path.is_file():
         raise WorkspaceError("JQ-STORE-016", path=path)
     folder = cache / f"located-{fingerprint()}"
-    kept = folder / f"{path.stem}-{digital or 'all'}.parquet"
+    what = f"{digital}{by.digest and '-'}{by.digest}" if digital else "all"
+    kept = folder / f"{path.stem}-{what}.parquet"
     with suppress(OSError, pl.exceptions.PolarsError):  # absent, or damaged: it can be made again
         return pl.read_parquet(kept, glob=False)
-    firms = _placed(path, digital, cache)
+    firms = _placed(path, digital, by, cache)
     with suppress(OSError, pl.exceptions.PolarsError):  # a cache that cannot be written only costs time
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f"{secrets.token_hex(8)}.tmp"
@@ -66,13 +67,14 @@ def _located(path: Path, digital: str | None, cache: Path) -> pl.DataFrame:
     return firms
 
 
-def _placed(path: Path, digital: str | None, cache: Path) -> pl.DataFrame:
+def _placed(path: Path, digital: str | None, by: Reader, cache: Path) -> pl.DataFrame:
     rows = pl.scan_parquet(path, glob=False).filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
     if digital is None:
         firms = rows.select("lon", "lat").collect()
     else:
-        known = [column for column in _CODES if column in rows.collect_schema().names()]
-        firms = _of_class(rows.select("lon", "lat", *known).collect(), digital)
+        known = [column for column in SOURCES if column in rows.collect_schema().names()]
+        firms = classified(rows.select("lon", "lat", *known).collect(), by)
+        firms = firms.filter(pl.col("digital_code").str.starts_with(digital)).select("lon", "lat")
     points = firms.unique(maintain_order=True)
     near = (
         gazetteer(cache)
@@ -86,26 +88,16 @@ def _placed(path: Path, digital: str | None, cache: Path) -> pl.DataFrame:
     return firms.join(pl.concat([points, near], how="horizontal"), on=["lon", "lat"], how="left")
 
 
-def _of_class(firms: pl.DataFrame, digital: str) -> pl.DataFrame:
-    """The firms of a class: by the register's own code where it gives one, else by what the industry code decides."""
-    code = pl.col("digital_code") if "digital_code" in firms.columns else pl.lit(None, pl.String)
-    if "industry_code" in firms.columns:
-        classified = classify_codes(firms.select("industry_code"), column="industry_code")
-        decided = classified.select(pl.when(pl.col("decided")).then(pl.col("digital_code"))).to_series()
-        firms = firms.with_columns(digital_code=pl.coalesce(code, decided))
-        code = pl.col("digital_code")
-    return firms.filter(code.str.starts_with(digital)).select("lon", "lat")
-
-
 def cells_on(workspace: Workspace, run: Run, base: Base) -> Grid | None:
     """The cells of those firms, in their order, on a whole base; None as `located`."""
     snapshot = run.snapshot(workspace)
-    return None if snapshot is None else _cells(snapshot.path, run.digital, workspace.cache, base)
+    by = reader_of(workspace, run.values)
+    return None if snapshot is None else _cells(snapshot.path, run.digital, by, workspace.cache, base)
 
 
 @lru_cache(maxsize=4)
-def _cells(path: Path, digital: str | None, cache: Path, base: Base) -> Grid:
-    firms = _located(path, digital, cache)
+def _cells(path: Path, digital: str | None, by: Reader, cache: Path, base: Base) -> Grid:
+    firms = _located(path, digital, by, cache)
     return grid(firms["lon"].to_numpy(), firms["lat"].to_numpy(), panels(Map(base=base)))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jiqun.atlas import desk
+from jiqun.atlas.classes import TextUse
 from jiqun.atlas.clusters import LEAST_ALPHA
 from jiqun.atlas.entries import ENTRIES
 from jiqun.atlas.located import located
@@ -45,6 +46,9 @@ class RunRequest(Model):
     draws: Annotated[int, Field(ge=0, le=9999)] = 0
     seed: Annotated[int, Field(ge=0, le=2**53)] = 20240501
     size: Annotated[str | None, Field(pattern=r"^[a-z_]{1,40}$", description="column that sizes firms")] = None
+    text: Annotated[
+        TextUse, Field(description="firms that no code decides: by the lexicon, not by text (off), or as chosen (auto)")
+    ] = "auto"
 
     def search(self, workspace: Workspace) -> desk.Search:
         """The search that is asked for: other parameters would cut a history off, so none changes unasked."""

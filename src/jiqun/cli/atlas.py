@@ -52,6 +52,14 @@ class Coverage(StrEnum):
     world = "world"
 
 
+class ReadText(StrEnum):
+    """How firms are classed that no code decides."""
+
+    auto = "auto"
+    lexicon = "lexicon"
+    off = "off"
+
+
 class Calibrate(StrEnum):
     """Where the level of the test comes from."""
 
@@ -100,6 +108,9 @@ def run(
     draws: Annotated[int, typer.Option(help="Random registers to check the error rate with.", min=0, max=9999)] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 20240501,
     size: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that sizes the result.")] = None,
+    text: Annotated[
+        ReadText, typer.Option(help="Firms that no code decides: by the lexicon, not by text, or as was chosen.")
+    ] = ReadText.auto,
     workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
 ) -> None:
@@ -119,6 +130,7 @@ def run(
         draws=draws,
         seed=seed,
         size=size,
+        text=text.value,
     )
     with progress() as report:
         result = desk.run(LOCAL, open_workspace(workspace), search, progress=report)

@@ -20,6 +20,7 @@ from jiqun.taxonomy.digital import DigitalClass, digital_class
 from jiqun.taxonomy.firms import classify_firms, classify_text
 from jiqun.taxonomy.frames import classify_codes, lookup
 from jiqun.taxonomy.lexicon import fingerprint, lexicon_table
+from jiqun.taxonomy.linear import LinearModel
 from jiqun.taxonomy.text import KINDS, Kind
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SCHEMES",
     "DigitalClass",
     "Kind",
+    "LinearModel",
     "canonical",
     "classify_codes",
     "classify_firms",

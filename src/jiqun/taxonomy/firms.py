@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import narwhals as nw
@@ -13,6 +14,7 @@ from jiqun.core.errors import MeasureInputError, UsageError
 from jiqun.taxonomy.codes import GBT, Definition, check_definition, check_scheme, known_codes
 from jiqun.taxonomy.digital import NOT_CORE, common, decide
 from jiqun.taxonomy.frames import classify_codes, like, wrap
+from jiqun.taxonomy.linear import LinearModel, read_by_model
 from jiqun.taxonomy.text import ANSWER, KINDS, Kind, check_kind, read_texts
 
 COLUMNS: dict[Kind, str] = {
@@ -108,6 +110,7 @@ def classify_firms(
     *,
     texts: Mapping[str, str] | None = None,
     codes: str | None = "industry_code",
+    models: Mapping[Kind, LinearModel] = MappingProxyType({}),
     definition: str = "narrow",
 ) -> Any:
     """Digital class of firms by code and by all that they say of themselves 企业数字经济类别.
@@ -122,6 +125,8 @@ def classify_firms(
         Kind of text to column; default: those of `main_business`, `business_scope`, `summary`, `name` that are there.
     codes
         Column of codes of GB/T 4754-2017, used where it is there; None: none.
+    models
+        Models by the kind of text that they read, instead of the lexicon; see `jiqun.taxonomy.linear`.
     definition
         As in `digital_class`.
 
@@ -150,13 +155,17 @@ def classify_firms(
 
     def answered(part: pl.DataFrame) -> pl.DataFrame:
         written = None if codes is None else part[codes]
-        return firm_answers(len(part), {kind: part[chosen[kind]] for kind in kinds}, written, definition)
+        return firm_answers(len(part), {kind: part[chosen[kind]] for kind in kinds}, written, definition, models)
 
     return _added(wrapped, answered, FIRM_ANSWER)
 
 
 def firm_answers(
-    rows: int, texts: Mapping[Kind, pl.Series], codes: pl.Series | None, definition: Definition
+    rows: int,
+    texts: Mapping[Kind, pl.Series],
+    codes: pl.Series | None,
+    definition: Definition,
+    models: Mapping[Kind, LinearModel] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """`classify_firms` of series: the code's answer, else that of the first text that decides."""
     best = _by_code(_empty(rows), codes, GBT, definition).with_columns(
@@ -166,20 +175,25 @@ def firm_answers(
     for kind, series in texts.items():
         open_ = ~best["decided"].fill_null(value=False)
         asked = None if codes is None else codes.filter(open_)
-        read = _answers(series.filter(open_), kind, asked, GBT, definition).with_columns(
+        read = _answers(series.filter(open_), kind, asked, GBT, definition, models.get(kind)).with_columns(
             row=places.filter(open_), classified_by=pl.when("decided").then(pl.lit(kind))
         )
-        says_more = pl.col("decided").fill_null(value=False) | best["decided"].filter(open_).is_null()
-        fresh = read.filter(says_more)
+        fresh = read.filter(pl.col("decided").fill_null(value=False) | best["decided"].filter(open_).is_null())
         kept = best.with_columns(row=places).join(fresh, on="row", how="anti")
         best = pl.concat([kept, fresh.select(kept.columns)]).sort("row").drop("row")
     return best
 
 
 def _answers(
-    texts: pl.Series, kind: Kind, codes: pl.Series | None, scheme: str, definition: Definition
+    texts: pl.Series,
+    kind: Kind,
+    codes: pl.Series | None,
+    scheme: str,
+    definition: Definition,
+    model: LinearModel | None = None,
 ) -> pl.DataFrame:
-    return _by_code(read_texts(texts, kind, definition), codes, scheme, definition)
+    read = read_by_model(texts, kind, definition, model) if model else read_texts(texts, kind, definition)
+    return _by_code(read, codes, scheme, definition)
 
 
 def _empty(rows: int) -> pl.DataFrame:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from jiqun.atlas.documents.words import name_text
-from jiqun.atlas.firms import FirmAnswer
+from jiqun.atlas.documents.words import class_name_text, name_text
+from jiqun.atlas.firms import ClassRow, FirmAnswer
 from jiqun.atlas.listing import country_text
 from jiqun.core.document import Block, Cell, Column, Document, Paragraph, Table, Text
 from jiqun.core.lineage import Lineage
 from jiqun.intake.gazetteer import ATTRIBUTION
 from jiqun.store import Snapshot
+from jiqun.taxonomy import KINDS
+from jiqun.taxonomy.linear import BY_MODEL
 
 REGISTER = Text("登记库", "register")
 ITSELF = Text("企业自填", "the firm itself")
@@ -58,7 +60,7 @@ def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
         answer.as_of,
         note=note,
     )
-    blocks: list[Block] = [table]
+    blocks: list[Block] = [Paragraph(_class_sentence(answer.digital)), table]
     if not answer.complete:
         text = Text(
             "这里只列出登记事项。规模、收入等只对运营方、分析者、审计者和企业自己开放。",
@@ -78,6 +80,37 @@ def _value(attribute: str, value: str | float | int | bool | None) -> Cell:
     if attribute == "country":
         return country_text(str(value))
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+BY = {
+    "register": Text("登记库给出", "as the register says"),
+    "code": Text("由行业代码判定", "by its industry code"),
+    "main_business": Text("由主营业务的用词判定", "by the words of its main business"),
+    "scope": Text("由经营范围的用词判定", "by the words of its business scope"),
+    "summary": Text("由企业简介的用词判定", "by the words of its profile"),
+    "name": Text("由名称的用词判定，把握较小", "by the words of its name, which is weak ground"),
+}
+"""What decided a firm's class, in words."""
+
+
+def _class_sentence(found: ClassRow) -> Text:
+    """The class of the firm and what decided it; a score of words is no probability and is not shown."""
+    if found.classified_by is None:
+        return Text(
+            "未判定是否属于数字经济核心产业：代码和文本都不足以判定。",
+            "Whether it is in the core industries is undecided: neither a code nor a text settles it.",
+        )
+    by = BY[found.classified_by]
+    if found.classified_by in KINDS and found.evidence == BY_MODEL:
+        by = Text(f"{by.zh}(本地训练的模型)", f"{by.en}, as the model trained here reads them")
+    words = Text(f"：{found.words.replace('; ', '、')}", f": {found.words}") if found.words else Text("", "")
+    if found.digital_code is None:
+        return Text(f"不属于数字经济核心产业，{by.zh}{words.zh}。", f"Not in the core industries, {by.en}{words.en}.")
+    name = class_name_text(found.digital_code)
+    return Text(
+        f"数字经济类别：{name.zh}({found.digital_code})，{by.zh}{words.zh}。",
+        f"Digital class: {name.en} ({found.digital_code}), {by.en}{words.en}.",
+    )
 
 
 def _sentence(answer: FirmAnswer) -> Text:

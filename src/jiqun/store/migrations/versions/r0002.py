@@ -39,6 +39,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_crosswalk_organisation"), "crosswalk", ["organisation"], unique=False)
     op.create_table(
+        "labels",
+        sa.Column("sample_id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("hand", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("hand IN ('first', 'second', 'settled')", name=op.f("ck_labels_hand")),
+        sa.CheckConstraint("label IN ('01', '02', '03', '04', '05', 'none', 'unsure')", name=op.f("ck_labels_label")),
+        sa.PrimaryKeyConstraint("sample_id", "item", "hand", name=op.f("pk_labels")),
+    )
+    op.create_table(
         "pairings",
         sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
         sa.Column("row_key", sa.Text(), nullable=False),
@@ -72,6 +84,33 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_rosters_name_at"), "rosters", ["name", "at"], unique=False)
     op.create_index(op.f("ix_rosters_state"), "rosters", ["state"], unique=False)
+    op.create_table(
+        "sample_items",
+        sa.Column("sample_id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("stratum", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("weight", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("sample_id", "item", name=op.f("pk_sample_items")),
+    )
+    op.create_table(
+        "samples",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("text_kind", sa.Text(), nullable=False),
+        sa.Column("snapshot", sa.Text(), nullable=False),
+        sa.Column("seed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("strata", sa.Text(), nullable=False),
+        sa.Column("first", sa.Text(), nullable=True),
+        sa.Column("second", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "text_kind IN ('main_business', 'scope', 'summary', 'name')", name=op.f("ck_samples_text_kind")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_samples")),
+    )
+    op.create_index(op.f("ix_samples_created_at"), "samples", ["created_at"], unique=False)
     op.create_table(
         "survey_contacts",
         sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
@@ -222,12 +261,16 @@ def downgrade() -> None:
     op.drop_table("surveys")
     op.drop_index(op.f("ix_survey_contacts_organisation"), table_name="survey_contacts")
     op.drop_table("survey_contacts")
+    op.drop_index(op.f("ix_samples_created_at"), table_name="samples")
+    op.drop_table("samples")
+    op.drop_table("sample_items")
     op.drop_index(op.f("ix_rosters_state"), table_name="rosters")
     op.drop_index(op.f("ix_rosters_name_at"), table_name="rosters")
     op.drop_table("rosters")
     op.drop_index(op.f("ix_pairings_row_key"), table_name="pairings")
     op.drop_index(op.f("ix_pairings_organisation"), table_name="pairings")
     op.drop_table("pairings")
+    op.drop_table("labels")
     op.drop_index(op.f("ix_crosswalk_organisation"), table_name="crosswalk")
     op.drop_table("crosswalk")
     op.drop_index(op.f("ix_corrections_organisation_attribute"), table_name="corrections")
