@@ -15,7 +15,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from jiqun.cli import serve
 from jiqun.cli.serve import listen
+from jiqun.store import Workspace
 
 JIQUN = [sys.executable, "-c", "from jiqun.cli import main; main()"]
 SECRET = "a password from the environment"  # noqa: S105  # of a workspace that lives for one test
@@ -139,3 +141,23 @@ def test_several_web_processes_take_postgresql(run, empty):
     code, _, err = run("serve", "--workspace", empty, "--port", 0, "--workers", 2, "--no-work")
     assert code == 2
     assert "JQ-SERVE-002" in err
+
+
+def test_web_processes_have_time_to_come_up(empty, postgres_database, monkeypatch):
+    """With the server's own five seconds, processes of a busy machine are killed and started again for ever."""
+    monkeypatch.setenv("JIQUN_DATABASE_URL", postgres_database)
+    monkeypatch.setenv("JIQUN_WORKSPACE", "")  # the command sets it; this test ends it
+    given = []
+
+    class Supervisor:
+        def __init__(self, config, sockets):
+            given.append((config.workers, config.timeout_worker_healthcheck, len(sockets)))
+
+        def run(self):
+            pass
+
+    monkeypatch.setattr(serve, "Multiprocess", Supervisor)
+    serve.run(Workspace.open(empty), listen("127.0.0.1", 0), work=False, workers=2)
+    ((workers_, seconds, sockets),) = given
+    assert (workers_, sockets) == (2, 1)
+    assert seconds >= 60

@@ -33,6 +33,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _LIVED = 60.0
 """Seconds after which a worker that ends counts as one that had worked."""
 _STOP_SECONDS = 15.0
+_SILENT_SECONDS = 60
+"""How long a web process may be silent before it is replaced: on a busy machine it takes a while to come up."""
 CONSOLE = "jiqun.web.app:create_app"
 """By name: the command line and the pages do not import each other."""
 
@@ -121,6 +123,7 @@ def run(workspace: Workspace, listener: socket.socket, *, work: bool = True, wor
             server_header=False,
             forwarded_allow_ips=str(workspace.settings["proxies"].value),
             timeout_graceful_shutdown=10,
+            timeout_worker_healthcheck=_SILENT_SECONDS,
             limit_concurrency=1000,
         )
         with _terminable(), _worker(workspace.path) if work else _nothing():
