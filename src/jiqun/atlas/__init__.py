@@ -5,10 +5,10 @@ from jiqun.atlas.clusters import Clusters, find_clusters
 from jiqun.atlas.concentration import ellison_glaeser, ellison_glaeser_by, gini, shift_share
 from jiqun.atlas.density import dbscan
 from jiqun.atlas.identity import Succession, succeed
-from jiqun.atlas.industry_sets import IndustrySets, industry_sets
+from jiqun.atlas.industry_groups import IndustrySets, industry_sets
+from jiqun.atlas.industry_space import complexity, presence, relatedness, relatedness_density
 from jiqun.atlas.measures import herfindahl, krugman_index, location_quotient, location_quotient_interval
 from jiqun.atlas.pairs import k_density, m_function
-from jiqun.atlas.relatedness import complexity, presence, relatedness, relatedness_density
 from jiqun.atlas.sphere import BallIndex
 
 __all__ = [

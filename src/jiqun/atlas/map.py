@@ -209,7 +209,11 @@ def unlinked(figure: Figure) -> Figure:
     return replace(figure, mark=drawn, table=replace(figure.table, links=()))
 
 
-def near(lon: float, lat: float, reach: float) -> Extent:
+NEAR = 1.5
+"""Degrees to each side of a cluster that a map around it shows."""
+
+
+def near(lon: float, lat: float, reach: float = NEAR) -> Extent:
     """A part around a point, `reach` degrees to each side and two thirds of it up and down."""
     high = reach * 0.66
     lat = min(max(lat, -85 + high), 85 - high)
@@ -261,6 +265,10 @@ class _Maker:
             frame = frame.filter(pl.col("cluster_id").is_in(held))
         if self.request.min_firms is not None:
             frame = frame.filter(pl.col("firms") >= self.request.min_firms)
+        if self.extent is not None:  # what is said of a part, and its table, are of that part
+            at = frame["lon"].to_numpy(), frame["lat"].to_numpy()
+            views = panels(Map(base=self.base, extent=self.extent))
+            frame = frame.filter(pl.Series(np.any([view.shows(*at) for view in views], axis=0)))
         rows = frame.to_dicts()
         bubbles = tuple(
             Bubble(

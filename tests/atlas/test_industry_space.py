@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jiqun.atlas.relatedness import complexity, presence, relatedness, relatedness_density
+from jiqun.atlas.industry_space import complexity, presence, relatedness, relatedness_density
 from jiqun.core.errors import MeasureInputError, UsageError
 
 METHODS = {"association": "association", "cosine": "cosine", "jaccard": "jaccard", "probability": "prob"}

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jiqun.atlas import industry_sets as module
-from jiqun.atlas.industry_sets import industry_sets
-from jiqun.atlas.relatedness import relatedness
+from jiqun.atlas import industry_groups as module
+from jiqun.atlas.industry_groups import industry_sets
+from jiqun.atlas.industry_space import relatedness
 from jiqun.core.errors import MeasureInputError
 
 
