@@ -83,6 +83,57 @@ def _mail_security(written: object) -> Value:
     return text
 
 
+def _per_day(written: object) -> Value:
+    value = float(_seconds(written))
+    if value != int(value):
+        raise ValueError(written)
+    return value
+
+
+def _geocoder(name: str, zh: str, url: str, per_day: float) -> tuple[Setting, ...]:
+    """The settings of one geocoder. The quotas are cautious: what a key may ask is for its owner to know."""
+    upper = f"JIQUN_{name.upper()}"
+    return (
+        Setting(
+            f"{name}_key",
+            f"{upper}_KEY",
+            lambda: "",
+            str,
+            "a key",
+            f"{zh}地理编码服务的密钥(用户自己的)；留空则不用",
+            f"your own key for the geocoder of {zh}; empty for none",
+            secret=True,
+        ),
+        Setting(
+            f"{name}_url",
+            f"{upper}_URL",
+            lambda: url,
+            str,
+            "https://name",
+            f"{zh}地理编码服务的地址",
+            f"address of the geocoder of {zh}",
+        ),
+        Setting(
+            f"{name}_per_day",
+            f"{upper}_PER_DAY",
+            lambda: per_day,
+            _per_day,
+            ">= 0",
+            f"{zh}每日最多请求数，按您的额度设定",
+            f"most requests a day to {zh}: set it to your quota",
+        ),
+        Setting(
+            f"{name}_per_second",
+            f"{upper}_PER_SECOND",
+            lambda: 2.0,
+            _seconds,
+            ">= 0",
+            f"{zh}每秒最多请求数；0 为不限",
+            f"most requests a second to {zh}; 0 for no limit",
+        ),
+    )
+
+
 SETTINGS = (
     Setting(
         "workspace",
@@ -250,6 +301,9 @@ SETTINGS = (
         "除企业微信和钉钉官方主机外，群机器人可用的主机，以空格分隔",
         "hosts that group robots may have besides the official ones of 企业微信 and 钉钉, separated by blanks",
     ),
+    *_geocoder("tianditu", "天地图", "https://api.tianditu.gov.cn", 5_000.0),
+    *_geocoder("amap", "高德", "https://restapi.amap.com", 5_000.0),
+    *_geocoder("baidu", "百度", "https://api.map.baidu.com", 5_000.0),
 )
 
 

@@ -39,6 +39,33 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_crosswalk_organisation"), "crosswalk", ["organisation"], unique=False)
     op.create_table(
+        "geocode_days",
+        sa.Column("provider", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("asked", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("provider IN ('tianditu', 'amap', 'baidu')", name=op.f("ck_geocode_days_provider")),
+        sa.PrimaryKeyConstraint("provider", "day", name=op.f("pk_geocode_days")),
+    )
+    op.create_table(
+        "geocodes",
+        sa.Column("provider", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("found", sa.Boolean(), nullable=False),
+        sa.Column("lon", sa.Double(), nullable=True),
+        sa.Column("lat", sa.Double(), nullable=True),
+        sa.Column("precision", sa.Text(), nullable=True),
+        sa.Column("level", sa.Text(), nullable=True),
+        sa.Column("confidence", sa.Double(), nullable=True),
+        sa.Column("region_code", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "precision IN ('building', 'park', 'road', 'town', 'county', 'city', 'province', 'country')",
+            name=op.f("ck_geocodes_precision"),
+        ),
+        sa.CheckConstraint("provider IN ('tianditu', 'amap', 'baidu')", name=op.f("ck_geocodes_provider")),
+        sa.PrimaryKeyConstraint("provider", "digest", name=op.f("pk_geocodes")),
+    )
+    op.create_table(
         "labels",
         sa.Column("sample_id", sa.Text(), autoincrement=False, nullable=False),
         sa.Column("item", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
@@ -66,6 +93,21 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_pairings_organisation"), "pairings", ["organisation"], unique=False)
     op.create_index(op.f("ix_pairings_row_key"), "pairings", ["row_key"], unique=False)
+    op.create_table(
+        "point_fixes",
+        sa.Column("table_name", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("fix", sa.Text(), nullable=False),
+        sa.Column("given_lon", sa.Double(), nullable=False),
+        sa.Column("given_lat", sa.Double(), nullable=False),
+        sa.Column("lon", sa.Double(), nullable=True),
+        sa.Column("lat", sa.Double(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("fix IN ('swap', 'sign', 'drop', 'keep')", name=op.f("ck_point_fixes_fix")),
+        sa.PrimaryKeyConstraint("table_name", "row_id", name=op.f("pk_point_fixes")),
+    )
     op.create_table(
         "rosters",
         sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
@@ -267,10 +309,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_rosters_state"), table_name="rosters")
     op.drop_index(op.f("ix_rosters_name_at"), table_name="rosters")
     op.drop_table("rosters")
+    op.drop_table("point_fixes")
     op.drop_index(op.f("ix_pairings_row_key"), table_name="pairings")
     op.drop_index(op.f("ix_pairings_organisation"), table_name="pairings")
     op.drop_table("pairings")
     op.drop_table("labels")
+    op.drop_table("geocodes")
+    op.drop_table("geocode_days")
     op.drop_index(op.f("ix_crosswalk_organisation"), table_name="crosswalk")
     op.drop_table("crosswalk")
     op.drop_index(op.f("ix_corrections_organisation_attribute"), table_name="corrections")
