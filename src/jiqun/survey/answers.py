@@ -172,8 +172,9 @@ def _ties(
             findings.append(Finding(question.code, "JQ-SURVEY-023", {"value": name or id_}))
             continue
         tie: dict[str, Any] = {"name": name} | ({"id": id_} if id_ else {})
-        if question.strength and one.get("strength") in STRENGTHS:
-            tie["strength"] = one["strength"]
+        strength = one.get("strength")
+        if question.strength and not isinstance(strength, bool) and strength in STRENGTHS:
+            tie["strength"] = strength
         kept.setdefault((id_, "" if id_ else name.casefold()), tie)
     if len(kept) > MOST_TIES:
         findings.append(Finding(question.code, "JQ-SURVEY-022", {"most": MOST_TIES}))

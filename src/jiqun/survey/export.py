@@ -6,6 +6,7 @@ Neither holds contacts, nor who filled a form in.
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,31 @@ def write_template(name: str, path: Path, language: Language = "zh", *, force: b
     return path
 
 
+def template_bytes(name: str, language: Language) -> bytes:
+    """A template of a table of links as a workbook, in memory.
+
+    Raises
+    ------
+    UsageError
+        JQ-SURVEY-031: there is none of this name.
+    """
+    found = template(name)
+    if found.kind != "import":
+        raise UsageError("JQ-SURVEY-031", value=name, known=_imports())
+    out = io.BytesIO()
+    _workbook(found, out, language)
+    return out.getvalue()
+
+
+def _imports() -> str:
+    return ", ".join(one.name for one in templates().values() if one.kind == "import")
+
+
 def _headers(found: Template, language: Language) -> tuple[str, ...]:
     return tuple(zh if language == "zh" else en for zh, en in found.columns.values())
 
 
-def _workbook(found: Template, path: Path, language: Language) -> None:
+def _workbook(found: Template, path: Path | io.BytesIO, language: Language) -> None:
     """The empty table, and a second sheet that explains it by an example."""
     book = xlsxwriter.Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False})
     bold = book.add_format({"bold": True, "bottom": 1})

@@ -53,6 +53,8 @@ _STATUS = {
     "JQ-STORE-043": 404,
     "JQ-JOURNAL-003": 404,
     "JQ-USE-001": 404,
+    **dict.fromkeys((f"JQ-SURVEY-{n}" for n in ("001", "006", "015", "016", "028", "029", "031")), 404),
+    **dict.fromkeys((f"JQ-SURVEY-{n}" for n in ("005", "010", "011", "012", "013", "030", "032")), 409),
     "JQ-IMPORT-001": 404,
     "JQ-IMPORT-007": 429,
     "JQ-IMPORT-009": 409,

@@ -9,6 +9,7 @@ from jiqun.atlas.declared import ROOM as ATLAS
 from jiqun.core.operation import Room
 from jiqun.intake.room import ROOM as INTAKE
 from jiqun.store.room import ROOM as STORE
+from jiqun.survey.room import ROOM as SURVEY
 from jiqun.web.pages import (
     account,
     accounts,
@@ -17,6 +18,7 @@ from jiqun.web.pages import (
     data,
     firms,
     follow,
+    forms,
     home,
     import_files,
     imports,
@@ -29,11 +31,13 @@ from jiqun.web.pages import (
     regions,
     search,
     session,
+    survey_edit,
+    surveys,
 )
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, INTAKE, ACCOUNTS, STORE)
+ROOMS: tuple[Room, ...] = (ATLAS, INTAKE, ACCOUNTS, STORE, SURVEY)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -47,6 +51,7 @@ PAGES: tuple[APIRouter, ...] = (
     data.router,
     firms.router,
     follow.router,
+    forms.router,
     help_page.router,
     home.router,
     imports.router,
@@ -60,5 +65,7 @@ PAGES: tuple[APIRouter, ...] = (
     regions.router,
     search.router,
     session.router,
+    survey_edit.router,
+    surveys.router,
 )
 """Routers of the pages; each form in them is checked by `jiqun.web.visitor.guard`."""

@@ -60,6 +60,14 @@ ENTRIES: dict[str, Text] = {
     "intake.receive": Text("上传文件", "File uploaded"),
     "jobs.cancel": Text("取消作业", "Job cancelled"),
     "jobs.retry": Text("重做作业", "Job tried again"),
+    "survey.close": Text("调查到期锁定", "Survey locked on its last day"),
+    "survey.mailed": Text("填报邮件的结果", "What became of a mailed form"),
+    "survey.mailing": Text("发出填报邮件", "Form mailed"),
+    "survey.published": Text("调查已发布", "Survey published"),
+    "survey.save": Text("暂存答卷", "Answer saved as a draft"),
+    "survey.stop": Text("不再接收提醒", "Reminders stopped"),
+    "survey.submit": Text("提交答卷", "Answer handed in"),
+    "survey.told": Text("提醒填报", "Reminders queued"),
 }
 """What the journal's entries are called that no declared operation makes; `jiqun.web.render.titles` knows the others."""
 AT_WORK = Text("处理中", "At work")

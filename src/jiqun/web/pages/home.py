@@ -17,6 +17,8 @@ from jiqun.core.operation import Model, PageRequest
 from jiqun.intake.room import list_imports
 from jiqun.store import Workspace
 from jiqun.store import room as store
+from jiqun.survey import room as survey
+from jiqun.survey.models import OwnRequest
 from jiqun.web.pages import atlas_home
 from jiqun.web.pages.follow import Followed, told
 from jiqun.web.render import page
@@ -127,6 +129,36 @@ def _withdrawals(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
         yield Task(words, "/accounts#withdrawals", Text("答复", "Answer"))
 
 
+def _forms(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    """Forms that a member's organisation has not answered."""
+    account = visitor.own_account()
+    if account.organisation is None:
+        return
+    for one in survey.mine(visitor.actor, workspace, OwnRequest(organisation=account.organisation)):
+        if one.takes and one.state in {"silent", "started"}:
+            words = Text(
+                f"请填报“{one.title_zh}”（{one.period}），{one.closes_on} 截止",
+                f"Please answer “{one.title_en}” ({one.period}) by {one.closes_on}",
+            )
+            action = Text("继续", "Go on") if one.state == "started" else Text("填报", "Fill in")
+            yield Task(words, f"/mine/forms/{quote(one.survey)}", action)
+
+
+def _rounds(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    """Rounds that wait for answers or to be published."""
+    for one in survey.list_rounds(visitor.actor, workspace, PageRequest(limit=20)).items:
+        link = f"/surveys/{quote(one.id)}"
+        if one.state == "locked":
+            words = Text(f"“{one.title_zh}”已锁定，待发布", f"“{one.title_en}” is locked and waits to be published")
+            yield Task(words, link, Text("发布", "Publish"))
+        elif one.state == "open" and one.silent:
+            words = Text(
+                f"“{one.title_zh}”：{one.expected} 家中 {one.silent} 家未答，{one.closes_on} 截止",
+                f"“{one.title_en}”: {one.silent} of {one.expected} silent, open until {one.closes_on}",
+            )
+            yield Task(words, f"{link}?state=silent#roster", Text("看名单", "See who"))
+
+
 def _unread(visitor: Visitor, _: Workspace) -> Iterator[Task]:
     count = visitor.unread
     if count:
@@ -169,9 +201,9 @@ def _to_verify(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
 
 Finder = Callable[[Visitor, Workspace], Iterator[Task]]
 _TASKS: dict[Role, tuple[Finder, ...]] = {
-    "operator": (_dead_jobs, _withdrawals, _imports, _quarantine, _changed, _unread),
+    "operator": (_dead_jobs, _withdrawals, _imports, _quarantine, _rounds, _changed, _unread),
     "analyst": (_dead_jobs, _imports, _changed, _unread),
-    "member": (_unread,),
+    "member": (_forms, _unread),
     "auditor": (_unread,),
 }
 _MAP = Task(Text("全部集群一图看", "All clusters at once"), "/map", Text("打开地图", "Open the map"))
