@@ -193,6 +193,15 @@ def test_a_cluster_is_a_file_to_keep(client, form):
         assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
 
 
+def test_a_cluster_leads_to_the_part_of_the_map_that_shows_it(client):
+    (link,) = (link for link in Read(client.get("/clusters/c0001?lang=en").text).links if link.startswith("/map?"))
+    assert "bbox=" in link
+    shown = client.get(f"{link}&lang=en")
+    assert shown.status_code == 200
+    assert "/clusters/c0001" in shown.text
+    assert "/clusters/c0002" not in shown.text  # Cambridge is far from Boulder
+
+
 def test_other_pages_are_files_too(client, firm):
     for path in ("/atlas.xlsx", "/regions/US.xlsx", "/compare.xlsx?c=c0001&c=c0002", f"/firms/{firm}.xlsx"):
         assert client.get(path).status_code == 200

@@ -267,8 +267,8 @@ class _Maker:
             frame = frame.filter(pl.col("firms") >= self.request.min_firms)
         if self.extent is not None:  # what is said of a part, and its table, are of that part
             at = frame["lon"].to_numpy(), frame["lat"].to_numpy()
-            views = panels(Map(base=self.base, extent=self.extent))
-            frame = frame.filter(pl.Series(np.any([view.shows(*at) for view in views], axis=0)))
+            (view,) = panels(Map(base=self.base, extent=self.extent))
+            frame = frame.filter(pl.Series(view.shows(*at), dtype=pl.Boolean))
         rows = frame.to_dicts()
         bubbles = tuple(
             Bubble(

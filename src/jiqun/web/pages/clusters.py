@@ -12,6 +12,7 @@ from jiqun.atlas import work
 from jiqun.atlas.documents import atlas_document, cluster_document
 from jiqun.atlas.documents.tables import clusters_table
 from jiqun.atlas.listing import EVENTS, country_text
+from jiqun.atlas.map import near, written
 from jiqun.atlas.reading import Run, Which, current_links, find_run, searched, sees_all
 from jiqun.atlas.subject import subject_of
 from jiqun.core.document import Document, Text
@@ -157,6 +158,7 @@ def cluster(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, clus
         run=run,
         subject=subject_of(workspace, run.result),
         tail=parts.suffix(parts.run_query(run)),
+        around=parts.suffix({**parts.run_query(run), "bbox": written(near(told.cluster.lon, told.cluster.lat)) or ""}),
         following=following(visitor, workspace, "cluster", f"{run.result.kind}/{cluster_id}"),
     )
 

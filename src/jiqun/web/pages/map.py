@@ -25,7 +25,6 @@ from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 router = APIRouter()
 LISTED = 20
 """Clusters that can be looked at closer and compared from the list below the map."""
-_NEAR = 1.5
 _LAYERS = {"clusters": Text("集群", "Clusters"), "firms": Text("企业", "Firms"), "regions": Text("地区", "Regions")}
 _VIEWS = {"world": Text("世界", "World"), "china": Text("中国", "China")}
 _MEASURES = {"firms": Text("企业数", "Firms"), "lq": Text("区位熵", "Location quotient")}
@@ -56,7 +55,7 @@ def map_page(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> 
         places=_places(workspace, visitor, view),
         runs=workspace.results(view.run.result.kind),
         listed=view.features[:LISTED] if asked.layer == "clusters" else (),
-        closer=lambda feature: here(request, bbox=written(near(feature.lon, feature.lat, _NEAR))),
+        closer=lambda feature: here(request, bbox=written(near(feature.lon, feature.lat))),
         moves=_moves(request, visitor, view),
         query=query,
         twin=twin,
