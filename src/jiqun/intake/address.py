@@ -109,11 +109,11 @@ def _inputs(source: Any) -> pl.DataFrame:
     given = [(pl.col(c) if c in frame.columns else pl.lit(None)).cast(pl.String).alias(f"in_{c}") for c in _INPUTS]
     rows = frame.select(pl.int_range(pl.len()).alias("n"), *given).drop("n")
     clean = {"address": "address", "region": "said_region", "city": "said_city"}
-    return rows.with_columns(_plain(rows[f"in_{c}"]).alias(name) for c, name in clean.items())
+    return rows.with_columns(plain(rows[f"in_{c}"]).alias(name) for c, name in clean.items())
 
 
-def _plain(texts: pl.Series) -> pl.Series:
-    """Half width, visible, simplified; without blanks where there is Chinese."""
+def plain(texts: pl.Series) -> pl.Series:
+    """Texts as they are read 规范化: half width, visible, simplified, without blanks where there is Chinese; null for nothing."""
     text = pl.col("t").str.slice(0, LONGEST).str.normalize("NFKC").str.replace_all(r"\s+", " ")
     text = text.str.replace_all(_UNSEEN, "").str.strip_chars()
     han = text.str.contains(_HAN)

@@ -27,7 +27,7 @@ SHARED_FIRMS: Final = 200
 """As many differently addressed rows at one given point are suspicious (集群注册, or a geocoder's default)."""
 
 FAR, OUTSIDE, SWAPPED = "JQ-PLACE-011", "JQ-PLACE-012", "JQ-PLACE-013"
-IMPOSSIBLE, SHARED = "JQ-PLACE-014", "JQ-PLACE-015"
+IMPOSSIBLE, SHARED, SIGN = "JQ-PLACE-014", "JQ-PLACE-015", "JQ-PLACE-016"
 
 _ELSEWHERE = {
     "HK": r"\b(?:hong ?kong|kowloon|new territories)\b|香港|九龙|九龍",
@@ -70,7 +70,7 @@ def place(
       point was given); null where it names none,
     - placed_by: coordinates, region_code, city, address, postcode, name, region, country, or null,
     - place_warning: code of what is suspicious in the given point (`FAR`, `OUTSIDE`, `SWAPPED`, `IMPOSSIBLE`,
-      `SHARED`), or null,
+      `SHARED`, `SIGN`), or null,
     - shared_point: how many differently addressed rows have the same given point; null where none is given.
 
     A point that cannot be (latitude beyond 90, 0 and 0) is warned of and not used; any other is kept as given.
@@ -182,12 +182,17 @@ def _warnings(rows: pl.DataFrame, gazetteer: Gazetteer, far_km: float) -> pl.Dat
     away = distance_km(*spot)
     swapped_away = distance_km(spot[1], spot[0], spot[2], spot[3])
     swappable = spot[0].abs() <= 90
+    flipped = pl.min_horizontal(
+        distance_km(x * spot[0], y * spot[1], spot[2], spot[3]) for x, y in ((-1, 1), (1, -1), (-1, -1))
+    )
     reach = pl.max_horizontal(pl.lit(far_km), "precision_km")
     checked = given.with_columns(
         warning=pl.when((away > reach) & swappable & (swapped_away < reach))
         .then(pl.lit(SWAPPED))
         .when(pl.col("lon").is_null())
         .then(pl.lit(IMPOSSIBLE))
+        .when((away > 2 * reach) & (flipped < reach))
+        .then(pl.lit(SIGN))
         .when(local & (away > far_km))
         .then(pl.lit(FAR))
     )

@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("level", sa.Text(), nullable=True),
         sa.Column("confidence", sa.Double(), nullable=True),
         sa.Column("region_code", sa.Text(), nullable=True),
+        sa.Column("job", sa.Text(), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "precision IN ('building', 'park', 'road', 'town', 'county', 'city', 'province', 'country')",
