@@ -209,13 +209,41 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A value along x with the band that chance allows: four equally long columns; None is “not known there”."""
+
+    label: Text
+    x: tuple[float, ...]
+    value: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    band: Text
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One curve over a numeric axis from zero 曲线图, its band shaded; `reference` draws a horizontal line."""
+
+    curve: Curve
+    x_name: Text
+    unit: Text
+    reference: float | None = None
+    reference_name: Text | None = None
+    digits: int = 1
+
+
+Mark = Map | Bars | Curves
+"""What a figure may draw; `jiqun.report.drawing` knows how."""
+
+
+@dataclass(frozen=True)
 class Figure:
     """A picture whose title is its finding, with the measure and unit below and its table twin."""
 
     id: str
     title: Text
     subtitle: Text
-    mark: Map | Bars
+    mark: Mark
     table: Table
 
 

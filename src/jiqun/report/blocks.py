@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from jiqun.core.document import (
-    Bars,
     Block,
     Document,
     Figure,
     KeyFigure,
     KeyFigures,
     Map,
+    Mark,
     Paragraph,
     Section,
     Table,
     Text,
 )
 from jiqun.core.lineage import Lineage
-from jiqun.report import bars, land, lineage, maps, tables
+from jiqun.report import drawing, land, lineage, maps, tables
 from jiqun.report.markup import Html, both, element, flat
 from jiqun.report.voice import voice
 
@@ -57,7 +57,7 @@ def _same(one: Table, other: Table) -> bool:
     )
 
 
-def marks(blocks: Iterable[Block]) -> Iterator[Map | Bars]:
+def marks(blocks: Iterable[Block]) -> Iterator[Mark]:
     """What the figures draw."""
     return (block.mark for block in walk(blocks) if isinstance(block, Figure))
 
@@ -153,11 +153,8 @@ class Writer:
 
     def _figure(self, figure: Figure) -> Html:
         title_id = f"jq-{figure.id}-title"
-        mark, table = figure.mark, figure.table
-        if isinstance(mark, Map):
-            picture = [maps.draw(mark, title_id=title_id), maps.legend(mark)]
-        else:
-            picture = [bars.draw(mark, title_id=title_id), bars.legend(mark)]
+        table = figure.table
+        picture = [drawing.draw(figure.mark, title_id=title_id), drawing.legend(figure.mark)]
         elsewhere = table.id in self._standing or table.id in self._written
         if elsewhere:
             twin = _see(table)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from jiqun.core.document import Bars, Map
-from jiqun.report import bars, basemap, maps
+from jiqun.core.document import Mark
+from jiqun.report import basemap, drawing
 from jiqun.report.markup import Html, element
 
 BAR_WIDTH = 720.0
@@ -28,14 +28,13 @@ class Picture:
     height: float
 
 
-def picture(mark: Map | Bars, *, font: str = "sans-serif") -> Picture:
-    """A map or bars in the language of the voice, as a file that needs no other."""
-    if isinstance(mark, Map):
-        drawn = maps.draw(mark, title_id="")
-        box = _BOX.match(drawn)
-        width, height = map(float, box.groups()) if box else (0.0, 0.0)
+def picture(mark: Mark, *, font: str = "sans-serif") -> Picture:
+    """A mark in the language of the voice, as a file that needs no other."""
+    drawn = drawing.draw(mark, title_id="")
+    box = _BOX.match(drawn)
+    if box:
+        width, height = map(float, box.groups())
         return alone(drawn, width, height, font=font)
-    drawn = bars.draw(mark, title_id="")
     found = _HEIGHT.match(drawn)
     return alone(drawn, BAR_WIDTH, float(found[1]) if found else 0.0, font=font, above=_ABOVE_BARS)
 

@@ -14,10 +14,10 @@ from itertools import count
 from re import split, sub
 from typing import Literal
 
-from jiqun.core.document import Block, Column, Document, Figure, KeyFigures, Map, Paragraph, Section, Table, Text
+from jiqun.core.document import Block, Column, Document, Figure, KeyFigures, Paragraph, Section, Table, Text
 from jiqun.core.errors import Language
 from jiqun.core.text import visible
-from jiqun.report import bars, blocks, lineage, maps
+from jiqun.report import blocks, drawing, lineage
 from jiqun.report.formats import NUMERIC, cell
 from jiqun.report.labels import columns
 from jiqun.report.markup import clipped
@@ -212,7 +212,7 @@ class _Writer:
 
     def _drawing(self, figure: Figure, source: str) -> Drawing:
         drawn = picture(figure.mark, font=self._font)
-        legend = maps.legend(figure.mark) if isinstance(figure.mark, Map) else bars.legend(figure.mark)
+        legend = drawing.legend(figure.mark)
         return Drawing(
             next(self._drawings),
             self.say(figure.title),
