@@ -41,7 +41,7 @@ MOST_AT_ONCE: Final = 500
 _ROLES: tuple[Role, ...] = ("operator", "analyst")
 _TEXTS = ("name", "organisation", "address", "place_id", "place_name", "place_name_zh", "placed_by", "place_warning")
 COLUMNS: Final = {
-    "id": pl.Int64, "name": pl.String, "address": pl.String, "lon": pl.Float64, "lat": pl.Float64, "code": pl.String,
+    "id": pl.String, "name": pl.String, "address": pl.String, "lon": pl.Float64, "lat": pl.Float64, "code": pl.String,
     "place_name": pl.String, "place_name_zh": pl.String, "away_km": pl.Float64, "rows": pl.UInt32, "fix": pl.String,
     "to_lon": pl.Float64, "to_lat": pl.Float64,
 }  # fmt: skip
@@ -129,7 +129,7 @@ def _offers(found: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
 
 
 def decide(
-    actor: Actor, workspace: Workspace, table_name: str, ids: Sequence[int], fix: Fix, *, key: str
+    actor: Actor, workspace: Workspace, table_name: str, ids: Sequence[str], fix: Fix, *, key: str
 ) -> dict[str, Any]:
     """Treat doubtful points 处理: swap or change the sign as offered, drop the point, or keep it; then place the table anew.
 

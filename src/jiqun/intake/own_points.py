@@ -38,7 +38,7 @@ _CARRIERS = {
     "lat": pl.Float64,
 }
 _DECIDED = {
-    "id": pl.Int64, "fix": pl.String, "given_lon": pl.Float64, "given_lat": pl.Float64, "to_lon": pl.Float64,
+    "id": pl.String, "fix": pl.String, "given_lon": pl.Float64, "given_lat": pl.Float64, "to_lon": pl.Float64,
     "to_lat": pl.Float64, "code": pl.String,
 }  # fmt: skip
 _AGREE = 1e-6  # degree: a tenth of a metre
@@ -133,7 +133,7 @@ def decided(rows: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     if decisions.is_empty() or "id" not in rows.columns:
         return rows
     told = decisions.filter(pl.col("fix") != "keep")
-    joined = rows.join(told.cast({"id": rows.schema["id"]}), on="id", how="left", maintain_order="left")
+    joined = rows.join(told, on="id", how="left", maintain_order="left")
     here = _as_given()
     return rows.with_columns(
         joined.select(
@@ -153,7 +153,7 @@ def _kept(rows: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     kept = decisions.filter(pl.col("fix") == "keep")
     if kept.is_empty() or "id" not in rows.columns:
         return rows
-    joined = rows.join(kept.cast({"id": rows.schema["id"]}), on="id", how="left", maintain_order="left")
+    joined = rows.join(kept, on="id", how="left", maintain_order="left")
     quiet = _as_given() & (pl.col("code") == pl.col("place_warning"))
     return rows.with_columns(joined.select(place_warning=pl.when(~quiet).then("place_warning")).get_columns())
 

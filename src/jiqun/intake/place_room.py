@@ -92,7 +92,7 @@ class PointsRequest(PageRequest):
 class Point(Model):
     """One doubtful point: what is wrong (code), the place that the row names, and what would mend it."""
 
-    id: int
+    id: str
     name: str | None
     address: str | None
     lon: float | None
@@ -111,7 +111,7 @@ class Decision(Model):
     """What is to be done with doubtful points."""
 
     table: TableName = "organisations"
-    ids: Annotated[tuple[Annotated[int, Field(ge=0, le=1 << 53)], ...], Field(min_length=1, max_length=500)]
+    ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=60)], ...], Field(min_length=1, max_length=500)]
     fix: points.Fix
 
 

@@ -97,7 +97,7 @@ def upgrade() -> None:
     op.create_table(
         "point_fixes",
         sa.Column("table_name", sa.Text(), autoincrement=False, nullable=False),
-        sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("row_id", sa.Text(), autoincrement=False, nullable=False),
         sa.Column("fix", sa.Text(), nullable=False),
         sa.Column("given_lon", sa.Double(), nullable=False),
         sa.Column("given_lat", sa.Double(), nullable=False),
