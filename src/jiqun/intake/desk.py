@@ -25,6 +25,7 @@ from jiqun.intake.excel import open_excel
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.identity import Register
 from jiqun.intake.load import Tally, run
+from jiqun.intake.own_points import OwnPoints
 from jiqun.intake.quarantine import Export, Sink, worded
 from jiqun.intake.read import Reading, open_frame, open_parquet, source_kind
 from jiqun.intake.summary import LoadReport, Problem
@@ -138,6 +139,7 @@ def load(
             write=writer.write if writer else _nowhere,
             quarantine=_worded_to(sinks, reading.name, number),
             gazetteer=gazetteer,
+            own=OwnPoints.of(workspace, table, gazetteer),
             crs=crs,
             progress=progress,
         )

@@ -13,9 +13,11 @@ from jiqun.intake.check import PROBLEMS, Rules, check, no_problems, whole_rows
 from jiqun.intake.crs import Crs, to_wgs84
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.identity import Identified, Register, key_alternatives, shown_key
-from jiqun.intake.place import place
+from jiqun.intake.own_points import OwnPoints, placed
+from jiqun.intake.place import SHARED
 from jiqun.intake.quarantine import Sink
 from jiqun.intake.read import Batch, Reading
+from jiqun.intake.shared_points import SharedPoints
 
 PRECISIONS = ((1.0, "1"), (10.0, "10"), (30.0, "30"), (float("inf"), "coarse"))
 """Classes in which precision is told: within so many km."""
@@ -77,19 +79,21 @@ def run(
     write: Sink,
     quarantine: Sink,
     gazetteer: Gazetteer,
+    own: OwnPoints,
     crs: Crs = "wgs84",
     progress: Progress = silent,
 ) -> Tally:
     """Take every batch of `reading` to `write` (rows kept) and `quarantine` (findings, unworded)."""
     tally = Tally()
     spatial = {"lon", "lat"} <= set(rules.schema.names)
+    shared = SharedPoints()
     for batch in reading.batches:
         rows, problems = _identified(batch, rules, register)
         tally.read += batch.cells.height + batch.refused.height
         tally.blank += batch.blank
         if spatial:
             tally.see_points(rows)
-            rows, warnings = _placed(rows, rules, gazetteer, crs)
+            rows, warnings = _placed(_in_wgs84(rows, crs), rules, gazetteer, own, shared)
             problems = pl.concat([problems, warnings])
             tally.see_places(rows)
         tally.kept += rows.height
@@ -101,6 +105,9 @@ def run(
         if problems.height:
             quarantine(problems)
         progress("load", batch.done, reading.total)
+    if (many := _many_at_one(shared, rules)).height:
+        tally.count(many)
+        quarantine(many)
     return tally
 
 
@@ -134,21 +141,26 @@ def _repeats(rows: pl.DataFrame, found: Identified, repeated: pl.Series, batch: 
     ).cast(PROBLEMS)  # type: ignore[arg-type]
 
 
-def _placed(rows: pl.DataFrame, rules: Rules, gazetteer: Gazetteer, crs: Crs) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows with WGS-84 coordinates and places, and what is suspicious about those given."""
-    if crs != "wgs84":
-        lon, lat = to_wgs84(rows["lon"].fill_null(np.nan).to_numpy(), rows["lat"].fill_null(np.nan).to_numpy(), crs)
-        rows = rows.with_columns(pl.Series("lon", lon).fill_nan(None), pl.Series("lat", lat).fill_nan(None))
+def _in_wgs84(rows: pl.DataFrame, crs: Crs) -> pl.DataFrame:
+    if crs == "wgs84":
+        return rows
+    lon, lat = to_wgs84(rows["lon"].fill_null(np.nan).to_numpy(), rows["lat"].fill_null(np.nan).to_numpy(), crs)
+    return rows.with_columns(pl.Series("lon", lon).fill_nan(None), pl.Series("lat", lat).fill_nan(None))
+
+
+def _placed(
+    rows: pl.DataFrame, rules: Rules, gazetteer: Gazetteer, own: OwnPoints, shared: SharedPoints
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows with places, and what is suspicious about the points given."""
     given = rows.select("source_row", "lon", "lat")
-    # counted within a batch, and so not of the whole table
-    rows = place(rows, gazetteer).drop("shared_point")
+    rows = placed(rows, gazetteer, own)
+    shared.see(rows.filter(pl.col("placed_by") == "coordinates"))
     doubtful = rows["place_warning"].is_not_null()
     if not doubtful.any():
         return rows, no_problems()
-    headers = ", ".join(column.header for name in ("lon", "lat") for column in rules.of(name)[:1])
     warned = given.filter(doubtful).select(
         pl.col("source_row").alias("row"),
-        pl.lit(headers).alias("column"),
+        pl.lit(_point_headers(rules)).alias("column"),
         pl.concat_str(pl.col("lon", "lat").round(6), separator=", ").alias("value"),
         rows["place_warning"].filter(doubtful).alias("code"),
         pl.lit("warning").alias("severity"),
@@ -156,3 +168,24 @@ def _placed(rows: pl.DataFrame, rules: Rules, gazetteer: Gazetteer, crs: Crs) ->
         pl.lit(None, pl.String).alias("raw"),
     )
     return rows, warned
+
+
+def _point_headers(rules: Rules) -> str:
+    return ", ".join(column.header for name in ("lon", "lat") for column in rules.of(name)[:1])
+
+
+def _many_at_one(shared: SharedPoints, rules: Rules) -> pl.DataFrame:
+    """Findings of rows whose point hundreds of others have: known when the last batch was read."""
+    return (
+        shared.found()
+        .select(
+            pl.col("source_row").alias("row"),
+            pl.lit(_point_headers(rules)).alias("column"),
+            pl.concat_str(pl.col("lon", "lat").round(6), separator=", ").alias("value"),
+            pl.lit(SHARED).alias("code"),
+            pl.lit("warning").alias("severity"),
+            pl.col("rows").cast(pl.String).alias("detail"),
+            pl.lit(None, pl.String).alias("raw"),
+        )
+        .cast(PROBLEMS)  # type: ignore[arg-type]
+    )
