@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from jiqun.cli import taxonomy as room
+from jiqun.cli import classify as room
 from jiqun.core.errors import UsageError
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def _fit(x: Any, core: Booleans, weights: Floats, seed: int) -> LinearModel:
     from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
 
     inner = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
-    learner = LogisticRegression(C=30.0, max_iter=2000)
+    learner = LogisticRegression(C=30.0, solver="liblinear", dual=True, max_iter=5000, random_state=seed)
     calibrated = CalibratedClassifierCV(learner, method="sigmoid", cv=inner, ensemble=False)
     calibrated.fit(x, core, sample_weight=weights / weights.mean())
     one = calibrated.calibrated_classifiers_[0]
@@ -228,7 +229,7 @@ def score(said: Booleans, core: Booleans, weights: Floats, abstained: Booleans, 
 def calibration(predicted: Floats, core: Booleans, weights: Floats) -> tuple[Bin, ...]:
     """Predicted and observed shares in five bins 校准, observed with Wilson's interval on the effective number of texts."""
     bins = []
-    for low, high in zip(_BINS[:-1], _BINS[1:], strict=True):
+    for low, high in pairwise(_BINS):
         there = (predicted >= low) & ((predicted < high) | (high == _BINS[-1]))
         part = weights[there]
         if not there.any():

@@ -66,7 +66,7 @@ def draw(texts: pl.DataFrame, *, kind: Kind, size: int, seed: int) -> pl.DataFra
     for stratum, count in enumerate(wanted):
         rows = known.filter(stratum=stratum)
         picked = rows[np.sort(rng.permutation(len(rows))[:count])]
-        firms, drawn = rows["alike"].sum(), picked["alike"].sum()
+        firms, drawn = int(rows["alike"].sum()), int(picked["alike"].sum())
         if drawn:
             chosen.append(picked.with_columns(weight=pl.col("alike") * (firms / drawn)))
     empty = known.with_columns(weight=pl.lit(0.0)).clear()

@@ -1,4 +1,4 @@
-"""`jiqun classify`: the digital class that an industry code decides."""
+"""`jiqun classify`: the digital class that industry codes decide; the other commands of the group are in `classify`."""
 
 from __future__ import annotations
 
@@ -38,13 +38,11 @@ class Definition(StrEnum):
     broad = "broad"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the room's commands."""
-    app.command()(classify)
-
-
-def classify(
-    codes: Annotated[list[str], typer.Argument(help="Industry codes 行业代码; - reads one per line from stdin.")],
+def codes(
+    codes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CODE", help="Industry codes 行业代码; - reads one per line from stdin."),
+    ] = None,
     scheme: Annotated[Scheme, typer.Option(help="What the codes are of.", case_sensitive=False)] = Scheme.gbt4754,
     definition: Annotated[
         Definition, typer.Option(help="narrow 窄口径: divisions 01-04; broad 宽口径: 05 as well.")
@@ -53,11 +51,12 @@ def classify(
 ) -> None:
     """Digital class 数字经济类别 of industry codes, and what they leave open.
 
-    Codes that are not known are reported on stderr (exit status 1); the others are answered all the same.
+    `jiqun classify 3912` is short for `jiqun classify codes 3912`. Codes that are not known are reported on stderr (exit
+    status 1); the others are answered all the same.
 
     Example: jiqun classify 3912 6513 --format json
     """
-    asked = [code for given in codes for code in (_lines() if given == "-" else [given])]
+    asked = [code for given in codes or () for code in (_lines() if given == "-" else [given])]
     if not asked:
         raise UsageError("JQ-TAXONOMY-010")
     found: list[taxonomy.DigitalClass] = []

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from jiqun.accounts.operations import ROOM as ACCOUNTS
 from jiqun.atlas.declared import ROOM as ATLAS
+from jiqun.classify.room import ROOM as CLASSIFY
 from jiqun.core.operation import Room
 from jiqun.intake.room import ROOM as INTAKE
 from jiqun.store.room import ROOM as STORE
@@ -13,6 +14,7 @@ from jiqun.survey.room import ROOM as SURVEY
 from jiqun.web.pages import (
     account,
     accounts,
+    classify,
     clusters,
     compare,
     data,
@@ -37,7 +39,7 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, INTAKE, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, ACCOUNTS, STORE, SURVEY)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -46,6 +48,7 @@ UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
 PAGES: tuple[APIRouter, ...] = (
     account.router,
     accounts.router,
+    classify.router,
     clusters.router,
     compare.router,
     data.router,

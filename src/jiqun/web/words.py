@@ -30,6 +30,7 @@ ANSWERS: dict[str, Text] = {
 ANSWER_MEANINGS = {"done": "good", "asked": "watch", "refused": "bad"}
 JOBS: dict[str, Text] = {
     "atlas.run": Text("识别集群", "Find clusters"),
+    "classify.train": Text("训练文本模型", "Train a model of texts"),
     "imports.read": Text("读取文件", "Read a file"),
     "imports.check": Text("检查导入", "Check an import"),
     "imports.load": Text("装载", "Load a table"),
@@ -75,6 +76,7 @@ STEPS: dict[str, Text] = {
     "look": Text("正在打开文件", "Opening the file"),
     "load": Text("正在读取各行", "Reading rows"),
     "group": Text("正在整理发现的问题", "Sorting what was found"),
+    "train": Text("正在训练并检验模型", "Training and judging a model"),
     "compare": Text("正在与原数据比较", "Comparing with what was before"),
     "sweep": Text("正在清理", "Clearing away"),
     "persistence": Text("正在检验参数变动时的稳定性", "Trying other parameters"),
