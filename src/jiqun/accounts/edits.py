@@ -46,8 +46,8 @@ class Statement:
     at: datetime
 
 
-def checked(workspace: Workspace, values: Mapping[str, str]) -> dict[str, str]:
-    """Values as they are kept: `1.2万` is 12000.
+def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collection[str] = STATED) -> dict[str, str]:
+    """Values as they are kept: `1.2万` is 12000. `allowed` are the attributes that may be given.
 
     Raises
     ------
@@ -56,9 +56,9 @@ def checked(workspace: Workspace, values: Mapping[str, str]) -> dict[str, str]:
         cannot be so.
     """
     known = schema("organisations")
-    wrong = next((name for name in values if name not in STATED), None)
+    wrong = next((name for name in values if name not in allowed), None)
     if wrong is not None or not values:
-        raise InputError("JQ-ACCOUNTS-013", value=(wrong or "")[:80], known=", ".join(STATED))
+        raise InputError("JQ-ACCOUNTS-013", value=(wrong or "")[:80], known=", ".join(allowed))
     columns = tuple(Column(place, name, name, "name") for place, name in enumerate(values))
     regions = Gazetteer.load(workspace.cache).region_codes() if "region_code" in values else frozenset()
     rules = Rules(known, columns, workspace.clock().date(), regions)

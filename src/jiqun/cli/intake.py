@@ -20,6 +20,7 @@ from jiqun.intake import desk
 from jiqun.intake.columns import parse_map
 from jiqun.intake.summary import LoadReport, command_line
 from jiqun.intake.template import write_template
+from jiqun.roster.derive import derive
 
 _FINDING = {"row": pl.Int64, **dict.fromkeys(("column", "value", "severity", "message", "raw"), pl.String)}
 
@@ -110,6 +111,8 @@ def load(
             on_problems=keep if code else None,
             progress=report_progress,
         )
+    if table == "organisations" and not check_only:
+        derive(opened)  # what people have corrected and merged lies over this load, too
     again = command_line(str(file), table, mapping=pairs, sheet=sheet, as_of=as_of, encoding=encoding)
     _say(report, again)
     if code is None:

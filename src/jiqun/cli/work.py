@@ -19,6 +19,7 @@ from jiqun.atlas.entries import ENTRIES
 from jiqun.cli.output import say
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.intake import room as intake
+from jiqun.roster import room as roster
 from jiqun.store.jobs import Handler
 from jiqun.store.journal import Journal
 from jiqun.store.search import keep_fresh
@@ -26,7 +27,13 @@ from jiqun.store.worker import tidy
 from jiqun.store.worker import work as do_work
 from jiqun.survey import room as survey
 
-HANDLERS: Mapping[str, Handler] = {**intake.HANDLERS, **atlas.HANDLERS, **delivery.HANDLERS, **survey.HANDLERS}
+HANDLERS: Mapping[str, Handler] = {
+    **intake.HANDLERS,
+    **atlas.HANDLERS,
+    **delivery.HANDLERS,
+    **survey.HANDLERS,
+    **roster.HANDLERS,
+}
 """What each room's workers do, by the kind of job."""
 _LOOK_SECONDS = 1.0
 

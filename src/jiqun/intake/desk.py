@@ -52,6 +52,7 @@ def load(
     check_only: bool = False,
     quarantine: Path | None = None,
     on_problems: Callable[[pl.DataFrame], None] | None = None,
+    on_rows: Callable[[pl.DataFrame], None] | None = None,
     amend: Callable[[Reading], Reading] | None = None,
     remarks: Mapping[str, Any] | None = None,
     progress: Progress = silent,
@@ -83,6 +84,8 @@ def load(
         Also write the findings to this .xlsx or .csv, even if no row can be used; an older file is replaced.
     on_problems
         Also hand each frame of findings to this function (columns as in `jiqun.intake.quarantine`).
+    on_rows
+        With `check_only`: hand the good rows to this function, as they would be written.
     amend
         What to make of the opened source before its rows are checked, such as `fixes.amended`.
     remarks
@@ -136,7 +139,7 @@ def load(
             reading,
             rules,
             register,
-            write=writer.write if writer else _nowhere,
+            write=writer.write if writer else on_rows or _nowhere,
             quarantine=_worded_to(sinks, reading.name, number),
             gazetteer=gazetteer,
             own=OwnPoints.of(workspace, table, gazetteer),
@@ -200,6 +203,8 @@ def _remember(workspace: Workspace, table: str, register: Register) -> int | Non
     current = next((snapshot for snapshot in workspace.tables() if snapshot.table == table), None)
     if current is None:
         return None
+    # the keys that the source gave, not those that people or rosters have mended since
+    current = workspace.snapshot(table, current.summary.get("base", current.id))
     scan = workspace.scan(table, current.id)
     try:
         known = scan.collect_schema()

@@ -20,6 +20,7 @@ from jiqun.core.schema import schema
 from jiqun.intake import desk
 from jiqun.intake import import_records as records
 from jiqun.intake.changes import compare
+from jiqun.intake.derived import derive_anew
 from jiqun.intake.findings import MEND, Findings, Keeper
 from jiqun.intake.fixes import amended
 from jiqun.intake.import_records import Import
@@ -151,6 +152,7 @@ def _finish(
         reason = values["reason"]["code"] if values["reason"] else None
         if values["state"] == "loaded":
             tx.job("search.index", {"import": found.id}, once=f"search.index:{job.id}")
+            derive_anew(tx, found.table_name)
         return {
             "id": found.id,
             "state": values["state"],

@@ -253,7 +253,7 @@ def why_not_undo(workspace: Workspace, old: Import) -> UsageError | None:
         return UsageError("JQ-IMPORT-016", table=old.table_name)
     # a revert that was cut off before it was recorded may have gone through
     untouched = current_snapshot(workspace, old.table_name) in {old.snapshot, old.before}
-    newest = workspace.history(old.table_name)[0]
+    newest = next(load for load in workspace.history(old.table_name) if "base" not in load.summary)
     if not untouched or newest.summary.get("import") != old.id:
         return UsageError("JQ-IMPORT-013", table=old.table_name)
     return None
@@ -269,9 +269,14 @@ def needed_files(workspace: Workspace) -> set[str]:
 
 
 def current_snapshot(workspace: Workspace, table_name: str) -> str | None:
-    """The id of a table's current snapshot, None where nothing was loaded."""
-    state = workspace.manifest().tables.get(table_name)
-    return state.current if state else None
+    """The id of a table's snapshot as it was loaded last, None where nothing was.
+
+    What was derived from it (rosters merged, corrections laid over it) is no other load.
+    """
+    if table_name not in workspace.manifest().tables:
+        return None
+    current = workspace.snapshot(table_name)
+    return str(current.summary.get("base", current.id))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from jiqun.core.actor import Actor
 from jiqun.core.errors import UsageError
 from jiqun.core.schema import schema as table_schema
 from jiqun.intake.columns import match_columns, recognise
+from jiqun.intake.derived import derive_anew
 from jiqun.intake.fixes import EVERY_ROW
 from jiqun.intake.import_records import (
     BUSY,
@@ -374,6 +375,7 @@ def undo(actor: Actor, workspace: Workspace, import_id: str, *, key: str) -> Don
         def record(tx: Transaction) -> dict[str, Any]:
             row = _editable(tx, actor, import_id, {"loaded"})
             _update(tx, row, state="undone", job=None)
+            derive_anew(tx, old.table_name)
             return {"id": import_id, "state": "undone", "version": row["version"]}
 
         return _done(

@@ -1,0 +1,287 @@
+"""A roster's way: matched, decided, merged, corrected, loaded over, taken out."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from conftest import REGISTER, ROSTER, load, organisations
+from jiqun.core.actor import LOCAL, Actor
+from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
+from jiqun.roster import corrections, desk, records
+from jiqun.roster.derive import derive
+from jiqun.roster.history import history
+
+MEMBER = Actor("acc_member", frozenset({"member"}), "o0000001")
+
+
+def decisions(workspace, roster):
+    return records.now(workspace, roster).select("name", "decision", "organisation").rows()
+
+
+def value(workspace, organisation, attribute):
+    rows = organisations(workspace).filter(pl.col("id") == organisation)
+    return rows[attribute].item()
+
+
+def test_rows_are_matched_reviewed_or_unmatched_and_the_register_stays(workspace, matched):
+    assert decisions(workspace, matched) == [
+        ("雷柏科技股份有限公司", "matched", "o0000001"),
+        ("南都电源", "review", "o0000002"),
+        ("宏达科技有限公司", "review", "o0000003"),
+        ("華為技術有限公司", "matched", "o0000005"),
+        ("不在册的公司", "unmatched", None),
+        ("@SUM(1)<b>公司", "unmatched", None),
+    ]
+    assert [load.summary.get("base") for load in workspace.history("organisations")] == [None]
+    assert {state: matched.counts[state] for state in ("matched", "review", "unmatched")} == {
+        "matched": 2,
+        "review": 2,
+        "unmatched": 2,
+    }
+
+
+def test_a_merge_fills_and_renews_and_keeps_who_is_doubtful_visible(workspace, applied):
+    table = organisations(workspace)
+    assert table.select("id", "name", "name_en", "employees", "roster_state", "rosters").rows() == [
+        ("o0000001", "深圳雷柏科技股份有限公司", "Rapoo", 120, None, "members"),
+        ("o0000002", "浙江南都电源动力股份有限公司", None, 200, None, None),
+        ("o0000003", "宏达科技有限公司", None, None, None, None),
+        ("o0000004", "宏达科技有限公司", None, 12, None, None),
+        ("o0000005", "华为技术有限公司", "Huawei", 190_000, None, "members"),
+        ("o0000006", '"><script>alert(1)</script>有限公司', None, 3, None, None),
+        ("r000000001", "南都电源", None, None, "review", "members"),
+        ("r000000002", "宏达科技有限公司", None, 11, "review", "members"),
+        ("r000000003", "不在册的公司", None, 3, "unmatched", "members"),
+        ("r000000004", "@SUM(1)<b>公司", None, 4, "unmatched", "members"),
+    ]
+    assert table["source_id"].null_count() == table.height  # the roster's identifiers are another register's
+
+
+def test_an_older_roster_fills_gaps_and_renews_nothing(workspace):
+    old = desk.match(LOCAL, workspace, ROSTER, name="old", as_of="2020-01-01")
+    desk.apply(LOCAL, workspace, old.id, key="apply-old")
+    derive(workspace)
+    assert (value(workspace, "o0000001", "employees"), value(workspace, "o0000001", "name_en")) == (100, "Rapoo")
+
+
+def test_merging_the_same_roster_twice_changes_nothing(workspace, applied):
+    before = workspace.snapshot("organisations")
+    again = desk.match(LOCAL, workspace, ROSTER, name="members", as_of="2025-01-01")
+    assert again.id == applied.id
+    desk.apply(LOCAL, workspace, again.id, key="second-apply")
+    derive(workspace)
+    assert workspace.snapshot("organisations") == before
+
+
+def test_matching_after_a_merge_proposes_the_same(workspace, applied):
+    told = decisions(workspace, applied)
+    other = desk.match(LOCAL, workspace, ROSTER, name="members", as_of="2025-03-31")
+    assert other.id != applied.id
+    assert decisions(workspace, other) == told
+    desk.apply(LOCAL, workspace, other.id, key="apply-next")
+    derive(workspace)
+    assert organisations(workspace).filter(pl.col("id").str.starts_with("r"))["id"].to_list() == [
+        f"r00000000{number}" for number in range(1, 5)
+    ]
+    assert [roster.state for roster in records.listing(workspace, states=("replaced",))] == ["replaced"]
+
+
+def test_a_decision_counts_at_once_and_for_the_next_edition(workspace, applied):
+    desk.decide(LOCAL, workspace, applied.id, 1, "o0000002", "same", key="decide-same")
+    derive(workspace)
+    table = organisations(workspace)
+    assert "r000000001" not in table["id"].to_list()
+    assert value(workspace, "o0000002", "rosters") == "members"
+    later = desk.match(LOCAL, workspace, ROSTER.reverse(), name="members", as_of="2025-06-30")
+    assert ("南都电源", "matched", "o0000002") in decisions(workspace, later)
+
+
+def test_a_decision_taken_back_leaves_what_was_before(workspace, applied):
+    before = organisations(workspace)
+    made = desk.decide(LOCAL, workspace, applied.id, 1, "o0000002", "same", key="decide-same")
+    derive(workspace)
+    assert not organisations(workspace).equals(before)
+    desk.undo(LOCAL, workspace, made, key="undo-it")
+    derive(workspace)
+    assert organisations(workspace).equals(before)
+    with pytest.raises(UsageError, match="JQ-ROSTER-008"):
+        desk.undo(LOCAL, workspace, made, key="undo-again")
+
+
+def test_different_takes_the_candidate_away_and_the_next_one_counts(workspace, matched):
+    desk.decide(LOCAL, workspace, matched.id, 2, "o0000003", "different", key="not-that")
+    assert decisions(workspace, matched)[2] == ("宏达科技有限公司", "matched", "o0000004")
+    desk.decide(LOCAL, workspace, matched.id, 2, "o0000004", "different", key="nor-that")
+    row = records.now(workspace, matched).row(2, named=True)
+    assert (row["decision"], row["organisation"], row["by_person"]) == ("unmatched", None, True)
+
+
+def test_the_last_of_two_verdicts_counts(workspace, matched):
+    desk.decide(LOCAL, workspace, matched.id, 2, "o0000003", "same", key="one")
+    desk.decide(LOCAL, workspace, matched.id, 2, "o0000004", "same", key="two")
+    desk.decide(LOCAL, workspace, matched.id, 2, "o0000004", "different", key="three")
+    assert decisions(workspace, matched)[2][1:] == ("review", "o0000003") or decisions(workspace, matched)[2][1:] == (
+        "matched",
+        "o0000003",
+    )
+    assert records.pairings(workspace).same == {}
+
+
+def test_bulk_takes_what_scores_enough_and_leads(workspace, matched):
+    assert desk.accept_above(LOCAL, workspace, matched.id, 0.65, key="bulk") == 1  # two 宏达 score the same
+    assert decisions(workspace, matched)[1] == ("南都电源", "matched", "o0000002")
+    assert decisions(workspace, matched)[2][1] == "review"
+
+
+def test_two_people_decide_at_once_and_both_are_kept(workspace, matched):
+    other = Actor("acc_other", frozenset({"analyst"}))
+    desk.decide(LOCAL, workspace, matched.id, 1, "o0000002", "same", key="mine")
+    desk.decide(other, workspace, matched.id, 2, "o0000003", "different", key="theirs")
+    # the same command again is answered and not done again
+    desk.decide(LOCAL, workspace, matched.id, 1, "o0000002", "same", key="mine")
+    found = records.pairings(workspace)
+    assert (len(found.same), len(found.different)) == (1, 1)
+
+
+def test_what_was_merged_lies_over_the_next_load(workspace, applied):
+    desk.decide(LOCAL, workspace, applied.id, 1, "o0000002", "same", key="decide-same")
+    load(workspace, REGISTER.with_columns(pl.col("employees") + 1), "2024-06-30")
+    assert value(workspace, "o0000001", "employees") == 120  # the roster is newer
+    assert value(workspace, "o0000002", "employees") == 201
+    assert value(workspace, "o0000002", "rosters") == "members"
+    assert organisations(workspace)["roster_state"].drop_nulls().to_list() == ["review", "unmatched", "unmatched"]
+    load(workspace, REGISTER.with_columns(pl.col("employees") + 2), "2025-06-30")
+    assert value(workspace, "o0000001", "employees") == 102  # now the register is
+
+
+def test_a_roster_taken_out_leaves_the_register(workspace, applied):
+    desk.withdraw(LOCAL, workspace, applied.id, key="out")
+    derive(workspace)
+    assert workspace.snapshot("organisations").id == records.base(workspace).id
+    assert organisations(workspace).height == REGISTER.height
+    assert "roster_state" not in organisations(workspace).columns
+
+
+def test_a_correction_survives_every_load_and_tells_what_the_source_says_new(workspace):
+    asked = {"name": "深圳雷柏科技有限公司", "employees": "1.3万", "main_business": None}
+    corrections.correct(LOCAL, workspace, "o0000001", asked, reason="年报", key="correct")
+    derive(workspace)
+    expected = ("深圳雷柏科技有限公司", 13_000, None)
+    told = tuple(value(workspace, "o0000001", name) for name in asked)
+    assert told == expected
+    assert not corrections.conflicts(workspace)
+    load(workspace, REGISTER.with_columns(employees=pl.lit(150)), "2025-01-01")
+    assert (
+        tuple(value(workspace, "o0000001", name) for name in asked) == expected
+    )  # same id, by the name that the source gives
+    (conflict,) = corrections.conflicts(workspace)
+    assert (conflict.attribute, conflict.value, conflict.seen, conflict.conflict) == (
+        "employees",
+        "13000",
+        "100",
+        "150",
+    )
+    corrections.take_back(LOCAL, workspace, "o0000001", ["employees"], key="back")
+    derive(workspace)
+    assert value(workspace, "o0000001", "employees") == 150
+    assert not corrections.conflicts(workspace)
+
+
+def test_a_corrected_city_moves_the_firm(workspace):
+    before = value(workspace, "o0000001", "lat")
+    corrections.correct(LOCAL, workspace, "o0000001", {"city": "哈尔滨"}, key="move")
+    derive(workspace)
+    assert value(workspace, "o0000001", "lat") > before + 20
+    corrections.correct(LOCAL, workspace, "o0000001", {"lon": "120.5", "lat": "30.5"}, key="point")
+    derive(workspace)
+    assert (value(workspace, "o0000001", "lon"), value(workspace, "o0000001", "lat")) == (120.5, 30.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"nonsense": "1"}, "JQ-ACCOUNTS-013"),
+        ({"name": None}, "JQ-ACCOUNTS-013"),
+        ({"employees": "many"}, "JQ-DATA"),
+        ({"uscc": "914403001922038217"}, "JQ-DATA-015"),
+        ({}, "JQ-ACCOUNTS-013"),
+    ],
+)
+def test_a_correction_that_cannot_be_is_refused(workspace, values, code):
+    with pytest.raises(InputError, match=code):
+        corrections.correct(LOCAL, workspace, "o0000001", values, key="wrong")
+    assert corrections.standing(workspace, "o0000001") == ()
+
+
+def test_a_correction_follows_a_row_to_the_organisation_that_it_is(workspace, applied):
+    corrections.correct(LOCAL, workspace, "r000000001", {"employees": "7"}, key="own")
+    derive(workspace)
+    assert value(workspace, "r000000001", "employees") == 7
+    desk.decide(LOCAL, workspace, applied.id, 1, "o0000002", "same", key="decide-same")
+    derive(workspace)
+    assert value(workspace, "o0000002", "employees") == 7
+
+
+def test_history_names_value_source_date_and_who(workspace, applied):
+    corrections.correct(LOCAL, workspace, "o0000001", {"employees": "130"}, reason="年报", key="correct")
+    derive(workspace)
+    load(workspace, REGISTER.with_columns(employees=pl.lit(150)), "2025-06-30")
+    told = [
+        (one.value, one.kind, one.as_of.isoformat(), one.who, one.shown)
+        for one in history(workspace, "o0000001", "employees")
+    ]
+    assert told[0] == ("150", "register", "2025-06-30", None, False)
+    assert told[1][:2] == ("130", "correction")
+    assert told[1][3:] == ("local", True)
+    assert told[2] == ("120", "roster", "2025-01-01", "local", False)
+    assert told[3] == ("100", "register", "2024-01-01", None, False)
+    with pytest.raises(UsageError, match="JQ-ROSTER-009"):
+        history(workspace, "o0000001", "nonsense")
+    with pytest.raises(UsageError, match="JQ-ROSTER-006"):
+        history(workspace, "o9999999")
+
+
+def test_history_leaves_out_a_load_that_was_reverted(workspace):
+    load(workspace, REGISTER.with_columns(employees=pl.lit(1)), "2024-02-01")
+    workspace.revert("organisations")
+    load(workspace, REGISTER.with_columns(employees=pl.lit(2)), "2024-03-01")
+    assert [one.value for one in history(workspace, "o0000001", "employees")] == ["2", "100"]
+
+
+def test_an_identifier_of_the_roster_finds_its_organisation_when_all_else_has_changed(workspace, applied):
+    renamed = ROSTER.with_columns(name=pl.lit("完全不同的名称") + pl.col("source_id"), city=pl.lit(None, pl.String))
+    later = desk.match(LOCAL, workspace, renamed, name="members", as_of="2025-06-30")
+    told = decisions(workspace, later)
+    assert [(decision, organisation) for _, decision, organisation in told] == [
+        ("matched", "o0000001"), ("unmatched", None), ("unmatched", None), ("matched", "o0000005"), ("unmatched", None), ("unmatched", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda w, r: desk.match(MEMBER, w, ROSTER),
+        lambda w, r: desk.apply(MEMBER, w, r.id, key="k"),
+        lambda w, r: desk.withdraw(MEMBER, w, r.id, key="k"),
+        lambda w, r: desk.decide(MEMBER, w, r.id, 1, "o0000002", "same", key="k"),
+        lambda w, r: desk.accept_above(MEMBER, w, r.id, 0.7, key="k"),
+        lambda w, r: desk.undo(MEMBER, w, "pair_x", key="k"),
+        lambda w, r: corrections.correct(MEMBER, w, "o0000001", {"employees": "1"}, key="k"),
+        lambda w, r: corrections.take_back(MEMBER, w, "o0000001", key="k"),
+    ],
+)
+def test_a_member_may_do_none_of_it(workspace, matched, call):
+    with pytest.raises(PermissionDeniedError, match="JQ-USE-002"):
+        call(workspace, matched)
+
+
+def test_what_is_not_there_is_refused(workspace, matched):
+    with pytest.raises(UsageError, match="JQ-ROSTER-001"):
+        records.find(workspace, "ros_nothing")
+    with pytest.raises(UsageError, match="JQ-ROSTER-005"):
+        desk.decide(LOCAL, workspace, matched.id, 99, "o0000002", "same", key="k1")
+    with pytest.raises(UsageError, match="JQ-ROSTER-006"):
+        desk.decide(LOCAL, workspace, matched.id, 1, "o0000099", "same", key="k2")
+    with pytest.raises(UsageError, match="JQ-ROSTER-003"):
+        desk.match(LOCAL, workspace, ROSTER, accept=0.1)
