@@ -194,7 +194,7 @@ def test_sheet_encoding_table_and_columns_can_be_said_otherwise(workspace):
     [
         (b"%PDF-1.7 \0\0", "JQ-FILE-012"),
         (b"<html><table></table></html>", "JQ-FILE-015"),
-        (b"PK\x03\x04 no archive", "JQ-FILE-007"),
+        (b"PK\x03\x04 no archive", "JQ-FILE-043"),
         (b"PAR1 no parquet", "JQ-FILE-016"),
         ("企业名称,城市\n甲,深圳\n".encode() + b"\xff\xfe" * 3, "JQ-FILE-00"),
         (("h," * 1_200 + "企业名称\n" + "1," * 1_200 + "甲\n").encode(), "JQ-IMPORT-006"),

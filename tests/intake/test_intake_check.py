@@ -39,11 +39,11 @@ def codes(result):
 
 
 def test_columns_have_the_types_of_the_schema_and_stand_in_its_order():
-    result = checked(["法人", "企业名称"], [["张", "甲"]])
-    assert result.rows.columns == [*FIRMS.names, "x_法人", "source_row"]
+    result = checked(["资质", "企业名称"], [["高新", "甲"]])
+    assert result.rows.columns == [*FIRMS.names, "x_资质", "source_row"]
     for attribute in FIRMS.attributes:
         assert result.rows.schema[attribute.name] == TYPES[attribute.type]
-    assert result.rows.row(0, named=True)["x_法人"] == "张"
+    assert result.rows.row(0, named=True)["x_资质"] == "高新"
     assert result.rows["source_row"].to_list() == [2]
 
 
@@ -84,10 +84,10 @@ def test_warnings_leave_the_value():
     ("cell", "code"), [(None, "JQ-DATA-001"), ("  \t", "JQ-DATA-001"), ("NULL", "JQ-DATA-001"), ("=A1", "JQ-DATA-004")]
 )
 def test_a_bad_required_cell_refuses_the_row_and_keeps_it_whole(cell, code):
-    result = checked(["企业名称", "城市", "法人"], [[cell, "深圳", "张"], ["乙", "北京", "李"]])
+    result = checked(["企业名称", "城市", "资质"], [[cell, "深圳", "高新"], ["乙", "北京", ""]])
     assert result.rows["name"].to_list() == ["乙"]
     assert codes(result) == {(2, code, "refused")}
-    assert json.loads(result.problems["raw"].item()) == {"企业名称": cell, "城市": "深圳", "法人": "张"}
+    assert json.loads(result.problems["raw"].item()) == {"企业名称": cell, "城市": "深圳", "资质": "高新"}
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_coordinates_that_cannot_be_are_emptied_as_a_pair(lon, lat, code):
 
 
 def test_control_characters_go_and_words_stay():
-    result = checked(["企业名称"], [["　甲\0公\u200b司\n（深圳） \ufeff"]])
-    assert result.rows["name"].to_list() == ["甲公司 （深圳）"]
-    assert result.problems.is_empty()
+    result = checked(["企业名称"], [["　甲公\u200b司\n（深圳） \ufeff"], ["乙\0公司"]])
+    assert result.rows["name"].to_list() == ["甲公司 （深圳）", "乙公司"]
+    assert codes(result) == {(3, "JQ-DATA-040", "warning")}
 
 
 def test_of_alternatives_the_first_that_is_filled_counts_and_its_own_header_is_named():
@@ -153,11 +153,13 @@ def test_every_choice_has_a_word_for_it():
                 assert len(set(words)) == len(words)
 
 
-def test_excel_serials_are_dates_only_in_excel():
+def test_excel_serials_are_dates_and_said_outside_excel():
     assert checked(["企业名称", "成立日期"], [["甲", "43861"]], excel=True).rows["founded"].to_list() == [
         date(2020, 1, 31)
     ]
-    assert codes(checked(["企业名称", "成立日期"], [["甲", "43861"]])) == {(2, "JQ-DATA-010", "emptied")}
+    result = checked(["企业名称", "成立日期"], [["甲", "43861"]])
+    assert result.rows["founded"].to_list() == [date(2020, 1, 31)]
+    assert codes(result) == {(2, "JQ-DATA-036", "warning")}
 
 
 CELLS = {

@@ -64,8 +64,16 @@ def test_two_columns_for_one_attribute_the_better_match_wins_and_the_other_is_ke
 
 
 def test_nothing_is_lost_and_nothing_guessed():
-    headers = ["企业名称", "法定代表人", "企业名", "nam", "Umsatz"]
+    headers = ["企业名称", "资质", "企业名", "nam", "Umsatz"]
     assert targets(headers) == {h: "name" if h == "企业名称" else f"x_{h}" for h in headers}
+
+
+def test_columns_of_persons_are_left_out_unless_asked_for():
+    headers = ["企业名称", "法定代表人", "联系人", "手机号码", "E-mail", "负责人身份证号"]
+    found = {c.header: (c.target, c.why) for c in recognise(headers, FIRMS, [("联系人", "-")])}
+    assert found.pop("企业名称") == ("name", "alias")
+    assert found.pop("联系人") == ("x_联系人", "ignored")
+    assert set(found.values()) == {("", "personal")}
 
 
 def test_map_overrides_and_gives_alternatives():

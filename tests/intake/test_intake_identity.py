@@ -121,4 +121,4 @@ def test_names_are_compared_as_the_gazetteer_compares_them(names):
     column = pl.Series("name", names, dtype=pl.String)
     expected = pl.DataFrame({"name": column}).select(key(pl.col("name"))).to_series()
     same = expected.zip_with(expected != "", column)
-    assert identity._comparable(column).to_list() == same.to_list()
+    assert identity.comparable(column).to_list() == same.to_list()

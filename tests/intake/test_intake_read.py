@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from jiqun.core.errors import InputError, UsageError
 from jiqun.core.schema import schema
-from jiqun.intake import delimited, excel
+from jiqun.intake import delimited
+from jiqun.intake import workbook as workbook_parts
 from jiqun.intake.delimited import detect_encoding, open_delimited, split_record
 from jiqun.intake.excel import open_excel
 from jiqun.intake.read import Reading, open_frame, open_parquet, source_kind
@@ -170,12 +171,21 @@ def test_undecodable_bytes_are_told_with_their_offset(tmp_path):
 
 
 def test_utf8_with_lines_in_gb18030_is_not_read_as_gb18030(tmp_path):
-    """Every byte of such a file may well decode as GB18030, to nonsense."""
+    """Every byte of such a file may well decode as GB18030, to nonsense; so each line is told for itself."""
     path = tmp_path / "t.csv"
     rows = "".join(f"深圳市第{k}号电子科技有限公司,深圳,南山区\n" for k in range(50)).encode()
     path.write_bytes(HEADER.encode() + b"\n" + rows + "中兴,深圳,南山\n".encode("gb18030"))
-    with pytest.raises(InputError, match="JQ-FILE-005"):
-        detect_encoding(path)
+    reading = open_delimited(path, FIRMS)
+    assert [(remark.code, remark.message.en) for remark in reading.remarks] == [
+        (
+            "JQ-FILE-032",
+            "t.csv mixes encodings: 51 lines are UTF-8, 1 are GB18030 (the first is line 52), 0 are neither.",
+        )
+    ]
+    (batch,) = reading.batches
+    assert batch.cells.row(0) == ("深圳市第0号电子科技有限公司", "深圳", "南山区")
+    assert batch.cells.row(-1) == ("中兴", "深圳", "南山\x1a")
+    assert batch.remarked.rows() == [(52, "JQ-DATA-038", "中兴")]
 
 
 HANZI = st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5)
@@ -324,7 +334,7 @@ def test_rows_that_are_all_formulas_are_not_lost_and_empty_texts_are_values(tmp_
 def test_a_small_workbook_cannot_keep_the_survey_busy(tmp_path, tag):
     path = workbook(tmp_path / "t.xlsx", {"企业": [["企业名称"], ["甲"]]})
     repacked(path, "xl/worksheets/sheet1.xml", lambda text: text.replace("<sheetData>", f"<sheetData>{tag * 200_000}"))
-    code = "import sys; from pathlib import Path; from jiqun.intake.excel import _extents; _extents(Path(sys.argv[1]))"
+    code = "import sys; from pathlib import Path; from jiqun.intake.workbook import contents; contents(Path(sys.argv[1]))"
     # two orders above what it takes, two below what it took
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
 
@@ -457,10 +467,13 @@ def test_a_password_is_told(tmp_path):
 def test_damaged_workbooks_are_told(tmp_path):
     whole = workbook(tmp_path / "t.xlsx", {"a": [["企业名称"], *([f"甲{k}"] for k in range(500))]}).read_bytes()
     path = tmp_path / "d.xlsx"
-    for content in (whole[: len(whole) // 2], b"PK\x03\x04" + bytes(500), b"\xd0\xcf\x11\xe0" + bytes(5000)):
+    for content in (whole[: len(whole) // 2], b"PK\x03\x04" + bytes(500)):
         path.write_bytes(content)
-        with pytest.raises(InputError, match="JQ-FILE-007"):
+        with pytest.raises(InputError, match="JQ-FILE-043"):
             open_excel(path, FIRMS)
+    path.write_bytes(b"\xd0\xcf\x11\xe0" + bytes(5000))
+    with pytest.raises(InputError, match="JQ-FILE-007"):
+        open_excel(path, FIRMS)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", "<w/>")
     with pytest.raises(InputError, match="JQ-FILE-020"):
@@ -479,7 +492,7 @@ def test_a_flipped_byte_in_a_workbook_is_a_coded_error_or_none(tmp_path_factory,
 
 @pytest.mark.parametrize(("letters", "number"), [(b"A", 1), (b"Z", 26), (b"AA", 27), (b"XFD", 16_384)])
 def test_column_letters(letters, number):
-    assert excel._column(letters) == number
+    assert workbook_parts._column(letters) == number
 
 
 # Parquet and dataframes

@@ -42,8 +42,7 @@ def write(rows: pl.DataFrame, form: Format, *, title: str | None = None) -> None
         text = neutralise(rows).write_csv()
         sys.stdout.write("\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text)
     elif form is Format.json:
-        text = json.dumps(rows.to_dicts(), ensure_ascii=False, indent=1, default=str)
-        sys.stdout.write(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+        sys.stdout.write(as_json(rows.to_dicts(), indent=1) + "\n")
     else:
         table = Table(title=Text(visible(title)) if title else None, title_justify="left")
         for name, dtype in rows.schema.items():
@@ -55,6 +54,12 @@ def write(rows: pl.DataFrame, form: Format, *, title: str | None = None) -> None
             table.add_row(*(Text(_cell(value)) for value in row))
         terminal = Console()
         (terminal if terminal.is_terminal else Console(width=WIDE)).print(table)
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """A value as JSON that a terminal shows as it is."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _cell(value: object) -> str:

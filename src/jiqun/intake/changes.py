@@ -1,21 +1,74 @@
-"""What a load changed 变动: two snapshots of one table compared by the ids of their rows."""
+"""What is different between two snapshots of a table 变动, told row by row and bounded in memory.
+
+A row is followed by its id. Every difference is a line of `CHANGES`; a row may have several:
+
+============ =====================================================================================
+new          its id was not there before
+gone         its id is not there any more
+moved        its place changed by more than either place is exact (at least 100 m)
+renamed      its name differs in letters or digits, not only in spaces, punctuation or case
+reclassified its industry code differs, or the digital class that follows from it
+changed      any other attribute differs: one line for each
+merged       gone, and another row that was there before has its code, or its name and city
+split        new, and a row that was there before and still is had its code, or its name and city
+renumbered   new, and a row that is gone had its code, or as the only two its name: the same under another id
+============ =====================================================================================
+
+Counts add up: before + new - gone = after. `merged` are among those gone, `split` and `renumbered` among those new.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import polars as pl
 from pydantic import Field
 
 from jiqun.core.operation import Model
+from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import Schema
 from jiqun.intake._geo import distance_km
 from jiqun.intake.columns import EXTRA
+from jiqun.intake.identity import comparable
+from jiqun.taxonomy import classify_codes
+
+KINDS = ("new", "gone", "renamed", "moved", "reclassified", "changed", "merged", "split", "renumbered")
+"""Kinds of difference."""
+CHANGES = {
+    "kind": pl.String,
+    "id": pl.String,
+    "name": pl.String,
+    "attribute": pl.String,
+    "before": pl.String,
+    "after": pl.String,
+    "km": pl.Float64,
+    "digital_before": pl.String,
+    "digital_after": pl.String,
+    "country": pl.String,
+    "city": pl.String,
+    "lon_before": pl.Float64,
+    "lat_before": pl.Float64,
+    "lon": pl.Float64,
+    "lat": pl.Float64,
+}
+"""A difference. Of merged, split and renumbered rows `before` and `after` are the ids, `attribute` what they share;
+`digital_…` are classes of the 2021 classification, null where the code does not decide."""
 
 _SHOWN = 5
 _PLACE = ("lon", "lat", "precision_km")
 _NO_CHANGE = (*_PLACE, "as_of")
+_LABELS = ("name", "organisation", "source", "unit")
 _FINEST_KM = 0.1
+_AT_ONCE = 1_000_000
+"""Rows of either side that are compared at once."""
+_MOST_MATCHED = 1_000_000
+"""Beyond so many new or gone rows nobody asks which of them are the same."""
+_MOST_NAMESAKES = 20
+"""A name that more rows of one country have says nothing of who is who."""
+_CODE = "industry_code"
 
 
 class Named(Model):
@@ -27,10 +80,10 @@ class Named(Model):
 
 
 class Changes(Model):
-    """How a snapshot differs from the one before 变动: counts, and the first few of each.
+    """How a snapshot differs from another 变动: counts of rows, and the first few of each.
 
-    `moved` are rows of the same id whose place changed by more than either place is exact; `changed` those of which any
-    other attribute did. None where the table has no places.
+    None where the table has no places or no industry codes. `merged`, `split`, `renumbered` are None where too many rows
+    came or went to tell. `divisions` counts reclassified rows by division before and after ("" where undecided).
     """
 
     new: int
@@ -38,10 +91,59 @@ class Changes(Model):
     moved: int | None
     changed: int
     examples: dict[str, tuple[Named, ...]]
+    before: int = 0
+    after: int = 0
+    unchanged: int = 0
+    renamed: int | None = None
+    reclassified: int | None = None
+    merged: int | None = None
+    split: int | None = None
+    renumbered: int | None = None
+    divisions: tuple[tuple[str, str, int], ...] = ()
 
 
-def compare(before: pl.LazyFrame, after: pl.LazyFrame, schema: Schema) -> Changes:
-    """Compare two snapshots of a table; both have an `id`.
+Sink = Callable[[pl.DataFrame], None]
+
+
+@dataclass
+class _Tally:
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[Named]] = field(default_factory=dict)
+    divisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        for (kind,), part in rows.partition_by("kind", as_dict=True).items():
+            ids = part["id"].unique(maintain_order=True)
+            self.counts[str(kind)] += ids.len()
+            shown = self.examples.setdefault(str(kind), [])
+            if kind == "moved":
+                part = part.sort("km", descending=True)  # noqa: PLW2901
+            told = part.unique("id", maintain_order=True).head(_SHOWN)
+            shown += [
+                Named(id=id_, name=name or "—", km=None if km is None or kind != "moved" else round(km, 1))
+                for id_, name, km in told.select("id", "name", "km").iter_rows()
+            ]
+            if kind == "moved":
+                shown.sort(key=lambda one: -(one.km or 0.0))
+            del shown[_SHOWN:]
+        turned = rows.filter(kind="reclassified").select(
+            pl.col(f"digital_{when}").str.slice(0, 2).fill_null("") for when in ("before", "after")
+        )
+        for old, new, count in turned.group_by(pl.all()).len().iter_rows():
+            self.divisions[old, new] += count
+
+
+def compare(
+    before: pl.LazyFrame,
+    after: pl.LazyFrame,
+    schema: Schema,
+    *,
+    write: Sink | None = None,
+    progress: Progress = silent,
+) -> Changes:
+    """Compare two snapshots of a table 比较快照; both have an `id`. `write` is given the differences as they are found.
+
+    Rows are compared a million at a time, by a hash of their id, so that memory does not grow with the table.
 
     Examples
     --------
@@ -51,49 +153,268 @@ def compare(before: pl.LazyFrame, after: pl.LazyFrame, schema: Schema) -> Change
     >>> found.new, found.gone, found.moved, [row.id for row in found.examples["moved"]]
     (1, 1, 1, ['b'])
     """
-    old, new = before.collect_schema(), after.collect_schema()
-    shared = [name for name in old if name in new and old[name] == new[name]]
-    placed = set(_PLACE) <= set(shared)
-    # neither what the placing adds nor the date of the record is a change of the row
-    told = [name for name in shared if (name in schema.names or name.startswith(EXTRA)) and name not in _NO_CHANGE]
-    compared = [*told, *_PLACE] if placed else told
-    label = next((name for name in ("name", "organisation", "source", "unit") if name in new and name in old), "id")
-    # of rows that are in both, only what tells whether they changed is compared
-    both = (
-        after.select("id", *compared)
-        .join(before.select("id", *compared), on="id", suffix="_before")
-        .with_columns(km=_moved_km() if placed else pl.lit(None, pl.Float64))
-    )
-    same = [pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in told]
-    changed = both.filter(~pl.all_horizontal(same) if same else pl.lit(value=False)).select("id", label, "km")
-    moved = both.filter(pl.col("km").is_not_null()).select("id", label, "km").sort("km", descending=True)
-    parts = {
-        "new": after.join(before, on="id", how="anti", maintain_order="left"),
-        "gone": before.join(after, on="id", how="anti", maintain_order="left"),
-        "moved": moved,
-        "changed": changed,
-    }
-    counts = {what: int(rows.select(pl.len()).collect().item()) for what, rows in parts.items()}
+    columns = _Columns.of(before, after, schema)
+    sizes = [int(side.select(pl.len()).collect().item()) for side in (before, after)]
+    parts = max(1, -(-max(sizes) // _AT_ONCE))
+    tally = _Tally()
+    unchanged = 0
+    gone, come = _Few(), _Few()
+    for part in range(parts):
+        progress("compare", part, parts)
+        then, now = (_part(side, columns, part, parts) for side in (before, after))
+        lost = then.join(now, on="id", how="anti", maintain_order="left")
+        fresh = now.join(then, on="id", how="anti", maintain_order="left")
+        rows, same = _differences(then, now, lost, fresh, columns)
+        unchanged += same
+        gone.add(lost)
+        come.add(fresh)
+        tally.add(rows)
+        if write is not None:
+            write(rows)
+    told = not (gone.many or come.many)
+    if told and gone.count + come.count and columns.label == "name":
+        same_firms = _identities(before, after, gone.rows(), come.rows(), columns)
+        tally.add(same_firms)
+        if write is not None:
+            write(same_firms)
+    progress("compare", parts, parts)
+    counts = tally.counts
     return Changes(
         new=counts["new"],
         gone=counts["gone"],
-        moved=counts["moved"] if placed else None,
+        moved=counts["moved"] if columns.placed else None,
         changed=counts["changed"],
-        examples={what: _first(rows, label, counts[what]) for what, rows in parts.items()},
+        examples={kind: tuple(tally.examples.get(kind, ())) for kind in KINDS},
+        before=sizes[0],
+        after=sizes[1],
+        unchanged=unchanged,
+        renamed=counts["renamed"] if columns.label == "name" else None,
+        reclassified=counts["reclassified"] if _CODE in columns.told else None,
+        **{kind: counts[kind] if told else None for kind in ("merged", "split", "renumbered")},
+        divisions=tuple((old, new, count) for (old, new), count in sorted(tally.divisions.items())),
     )
 
 
-def _moved_km() -> pl.Expr:
-    """How far a row moved; null if no farther than its places are exact."""
-    km = distance_km(pl.col("lon_before"), pl.col("lat_before"), pl.col("lon"), pl.col("lat"))
-    exact = pl.max_horizontal("precision_km", "precision_km_before", pl.lit(_FINEST_KM))
-    return pl.when(km > exact).then(km)
+def no_changes() -> pl.DataFrame:
+    """An empty frame of differences."""
+    return pl.DataFrame(schema=CHANGES)
 
 
-def _first(rows: pl.LazyFrame, label: str, count: int) -> tuple[Named, ...]:
-    if not count:
-        return ()
-    found = rows.head(_SHOWN).with_columns(said=pl.col(label).cast(pl.String)).collect()
-    kms = found["km"].to_list() if "km" in found.columns else [None] * found.height
-    told = zip(found["id"].to_list(), found["said"].fill_null("—").to_list(), kms, strict=True)
-    return tuple(Named(id=id_, name=name, km=None if km is None else round(km, 1)) for id_, name, km in told)
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns tell whether a row changed."""
+
+    told: tuple[str, ...]
+    placed: bool
+    label: str
+    keys: tuple[str, ...]
+    where: tuple[str, ...]
+
+    @classmethod
+    def of(cls, before: pl.LazyFrame, after: pl.LazyFrame, schema: Schema) -> _Columns:
+        old, new = before.collect_schema(), after.collect_schema()
+        shared = [name for name in old if name in new and old[name] == new[name]]
+        # neither what the placing adds nor the date of the record is a change of the row
+        told = [name for name in shared if (name in schema.names or name.startswith(EXTRA)) and name not in _NO_CHANGE]
+        label = next((name for name in _LABELS if name in told), "id")
+        keys = [name for name in ("uscc", "source_id") if name in told]
+        where = [name for name in ("country", "city") if name in shared]
+        return cls(tuple(told), set(_PLACE) <= set(shared), label, tuple(keys), tuple(where))
+
+    @property
+    def all(self) -> list[str]:
+        return list(dict.fromkeys(("id", self.label, *self.told, *self.where, *(_PLACE if self.placed else ()))))
+
+
+def _part(side: pl.LazyFrame, columns: _Columns, part: int, parts: int) -> pl.DataFrame:
+    chosen = side.select(columns.all)
+    if parts > 1:
+        chosen = chosen.filter(pl.col("id").hash(0) % parts == part)
+    rows = chosen.collect(engine="streaming")
+    if _CODE not in columns.told:
+        return rows.with_columns(digital_code=pl.lit(None, pl.String))
+    classes = classify_codes(rows.select(_CODE)).get_column("digital_code")
+    return rows.with_columns(classes)
+
+
+def _differences(
+    before: pl.DataFrame, after: pl.DataFrame, gone: pl.DataFrame, come: pl.DataFrame, columns: _Columns
+) -> tuple[pl.DataFrame, int]:
+    """All differences of some rows, and how many of them have none."""
+    both = after.join(before, on="id", suffix="_before", maintain_order="left")
+    found = list(_each(both, columns))
+    differing = pl.concat(found)["id"].n_unique() if found else 0
+    sides = [_side("new", come, columns, now=True), _side("gone", gone, columns, now=False)]
+    return pl.concat([*sides, *found]), both.height - differing
+
+
+def _each(both: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
+    if columns.placed:
+        km = distance_km(pl.col("lon_before"), pl.col("lat_before"), pl.col("lon"), pl.col("lat"))
+        exact = pl.max_horizontal("precision_km", "precision_km_before", pl.lit(_FINEST_KM))
+        far = both.with_columns(km=pl.when(km > exact).then(km)).filter(pl.col("km").is_not_null())
+        was, now = (pl.concat_str(pl.col(f"lon{s}", f"lat{s}").round(6), separator=", ") for s in ("_before", ""))
+        yield _lines(far, "moved", columns, "place", was, now, km=pl.col("km"))
+    for name in columns.told:
+        was, now = pl.col(f"{name}_before"), pl.col(name)
+        turned = both.filter(now.ne_missing(was))
+        if turned.is_empty():
+            continue
+        texts = _told(was, turned.schema[name]), _told(now, turned.schema[name])
+        if name == "name" and columns.label == "name":
+            written = comparable(turned["name"]) == comparable(turned["name_before"].alias("name"))
+            written = written.fill_null(value=False)
+            yield _lines(turned.filter(~written), "renamed", columns, name, *texts)
+            yield _lines(turned.filter(written), "changed", columns, name, *texts)
+        else:
+            yield _lines(turned, "reclassified" if name == _CODE else "changed", columns, name, *texts)
+
+
+def _told(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A value as text; whole numbers without a point."""
+    if dtype == pl.Float64:
+        whole = (value == value.round()) & (value.abs() < 2.0**53)
+        return pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(value.cast(pl.String))
+    return value.cast(pl.String)
+
+
+def _side(kind: str, rows: pl.DataFrame, columns: _Columns, *, now: bool) -> pl.DataFrame:
+    """Rows of one side only."""
+    none = pl.lit(None, pl.String)
+    lon, lat = (pl.col(name) if columns.placed else pl.lit(None, pl.Float64) for name in ("lon", "lat"))
+    no_place = pl.lit(None, pl.Float64)
+    told = {
+        "kind": pl.lit(kind),
+        "id": pl.col("id"),
+        "name": pl.col(columns.label),
+        "attribute": none,
+        "before": none,
+        "after": none,
+        "km": no_place,
+        "digital_before": none if now else pl.col("digital_code"),
+        "digital_after": pl.col("digital_code") if now else none,
+        **{name: pl.col(name) if name in columns.where else none for name in ("country", "city")},
+        "lon_before": no_place if now else lon,
+        "lat_before": no_place if now else lat,
+        "lon": lon if now else no_place,
+        "lat": lat if now else no_place,
+    }
+    return rows.select(told[name].cast(dtype).alias(name) for name, dtype in CHANGES.items())
+
+
+def _lines(
+    rows: pl.DataFrame,
+    kind: str,
+    columns: _Columns,
+    attribute: str,
+    was: pl.Expr,
+    now: pl.Expr,
+    *,
+    km: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Rows of both sides, with what was and what is."""
+    none = pl.lit(None)
+    told = {
+        "kind": pl.lit(kind),
+        "id": pl.col("id"),
+        "name": pl.col(columns.label),
+        "attribute": pl.lit(attribute),
+        "before": was,
+        "after": now,
+        "km": none if km is None else km,
+        "digital_before": pl.col("digital_code_before"),
+        "digital_after": pl.col("digital_code"),
+        **{name: pl.col(name) if name in columns.where else none for name in ("country", "city")},
+        **{name: pl.col(name) if columns.placed else none for name in ("lon_before", "lat_before", "lon", "lat")},
+    }
+    return rows.select(told[name].cast(dtype).alias(name) for name, dtype in CHANGES.items())
+
+
+# Who is the same under another id
+
+
+class _Few:
+    """Rows kept as long as they are not too many."""
+
+    def __init__(self) -> None:
+        self._parts: list[pl.DataFrame] = []
+        self.count = 0
+        self.many = False
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self.count += rows.height
+        self.many = self.many or self.count > _MOST_MATCHED
+        self._parts = [] if self.many else [*self._parts, rows]
+
+    def rows(self) -> pl.DataFrame:
+        return pl.concat(self._parts)
+
+
+def _identities(
+    before: pl.LazyFrame, after: pl.LazyFrame, gone: pl.DataFrame, come: pl.DataFrame, columns: _Columns
+) -> pl.DataFrame:
+    """Rows that are merged, split or renumbered, each once, by the strongest thing they share."""
+    gone, come = (_keyed(rows.lazy(), columns).collect() for rows in (gone, come))
+    renumbered = _pairs(gone, come, columns.keys, lone=True)
+    left = gone.join(renumbered, left_on="id", right_on="one", how="anti")
+    fresh = come.join(renumbered, left_on="id", right_on="other", how="anti")
+    # into a row of both snapshots one went, as that is now; out of one came another, as that was
+    merged = _pairs(left, _sharing(after, left, come["id"], columns), columns.keys)
+    split = _pairs(fresh, _sharing(before, fresh, gone["id"], columns), columns.keys)
+    return pl.concat(
+        [
+            _same(renumbered, "renumbered", come, subject="other", before="one", after="other"),
+            _same(merged, "merged", gone, subject="one", before="one", after="other"),
+            _same(split, "split", come, subject="one", before="other", after="one"),
+        ]
+    )
+
+
+def _keyed(side: pl.LazyFrame, columns: _Columns) -> pl.LazyFrame:
+    """Id, name, codes and place of rows, and the name in the form in which names are compared."""
+    plain = pl.col("name").map_batches(comparable, return_dtype=pl.String)
+    names = ["id", "name", *columns.keys, *columns.where]
+    absent = [pl.lit(None, pl.String).alias(name) for name in ("country", "city") if name not in columns.where]
+    return side.select(*names, *absent, plain=plain)
+
+
+def _sharing(side: pl.LazyFrame, rows: pl.DataFrame, but: pl.Series, columns: _Columns) -> pl.DataFrame:
+    """Rows of a snapshot that share a code or the name with `rows`, without those of the ids `but`."""
+    if rows.is_empty():
+        return rows
+    same = [pl.col(key).is_in(rows[key].drop_nulls().unique().implode()) for key in (*columns.keys, "plain")]
+    shared = _keyed(side, columns).filter(pl.any_horizontal(same))
+    return shared.filter(~pl.col("id").is_in(but.implode())).collect(engine="streaming")
+
+
+def _pairs(ones: pl.DataFrame, others: pl.DataFrame, keys: Sequence[str], *, lone: bool = False) -> pl.DataFrame:
+    """Which of `others` each of `ones` is: one, other, shared. A name counts with the city, or (`lone`) where unique."""
+    found = [pl.DataFrame(schema={"one": pl.String, "other": pl.String, "shared": pl.String})]
+    for key in keys:
+        both = ones.drop_nulls(key).join(others.drop_nulls(key), on=key, suffix="_other")
+        found.append(both.select(one="id", other="id_other", shared=pl.lit(key)))
+    named: tuple[pl.DataFrame, ...] = (ones.drop_nulls("plain"), others.drop_nulls("plain"))
+    most = 1 if lone else _MOST_NAMESAKES
+    named = tuple(side.filter(pl.len().over("plain", "country") <= most) for side in named)
+    both = named[0].join(named[1], on=["plain", "country"], suffix="_other", nulls_equal=True)
+    # two codes that differ are two firms, whatever their name
+    for key in keys:
+        both = both.filter((pl.col(key) == pl.col(f"{key}_other")).fill_null(value=True))
+    if not lone:
+        both = both.filter((pl.col("city") == pl.col("city_other")).fill_null(value=True))
+    found.append(both.select(one="id", other="id_other", shared=pl.lit("name")))
+    pairs = pl.concat(found).filter(pl.col("one") != pl.col("other")).unique("one", keep="first", maintain_order=True)
+    return pairs.unique("other", keep="first", maintain_order=True) if lone else pairs
+
+
+def _same(pairs: pl.DataFrame, kind: str, rows: pl.DataFrame, *, subject: str, before: str, after: str) -> pl.DataFrame:
+    told = pairs.join(rows, left_on=subject, right_on="id", how="left", coalesce=False)
+    given = {
+        "kind": pl.lit(kind),
+        "id": pl.col(subject),
+        "attribute": pl.col("shared"),
+        "before": pl.col(before),
+        "after": pl.col(after),
+        **{name: pl.col(name) for name in ("name", "country", "city")},
+    }
+    return told.select(given.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in CHANGES.items())

@@ -20,11 +20,22 @@ import polars as pl
 
 from jiqun.core.schema import Attribute, Schema
 from jiqun.intake import codes, values
-from jiqun.intake.columns import Column
+from jiqun.intake.columns import Column, plain
 from jiqun.intake.read import Batch
 from jiqun.intake.values import Judged, at
 
-WARNINGS = frozenset({"JQ-DATA-018", "JQ-DATA-025", "JQ-DATA-030"})
+WARNINGS = frozenset(
+    {
+        "JQ-DATA-018",
+        "JQ-DATA-025",
+        "JQ-DATA-030",
+        "JQ-DATA-036",
+        "JQ-DATA-037",
+        "JQ-DATA-038",
+        "JQ-DATA-040",
+        "JQ-DATA-042",
+    }
+)
 """Findings that leave the value as it is."""
 
 PROBLEMS = {
@@ -40,7 +51,17 @@ PROBLEMS = {
 message adds, and for a row that is not kept all of it as JSON."""
 
 _HOME = ("CN", "HK", "MO", "TW")
-_SUMS = r"(?i)^[\p{P}\s]*(?:[合小总共]\s*计|(?:grand\s+|sub[\s-]?)?totals?)[\p{P}\s]*$"
+_SUMS = (
+    r"(?i)^[\p{P}\s]*(?:(?:本页|本表|全市|全区|全县|全省|以上|各项)?[合小总共累]\s*计|(?:grand\s+|sub[\s-]?)?totals?)"
+    r"[\p{P}\s]*(?:[(（\[【][^)）\]】]{0,10}[)）\]】])?[\p{P}\s]*$"
+)
+_NOTES = r"^(?:注|备注|说明|附注|数据来源|资料来源|来源|填表人|填报人|制表人|制表|审核人|审核|复核|负责人|联系人|联系电话|填报单位|填报日期|填表日期|日期|单位|note|notes|source|prepared by|checked by|contact)\s*\d*\s*[:：]"
+_ERRORS = (
+    r"^#(?:REF|VALUE|DIV/0|NAME|NULL|NUM|SPILL|CALC|FIELD|BLOCKED|CONNECT|UNKNOWN|BUSY|GETTING_DATA|引用|值)[!?]?$"
+)
+_LISTING = frozenset({"股票代码", "证券代码", "上市代码", "a股代码", "stockcode", "securitycode"})
+_MOST_MONEY = 1e13
+"""CNY; the largest firms of the world turn over less than half of it in a year."""
 _LONGEST_TEXT = 100_000
 _SHOWN = 1_000
 _CONTROL = "[\\x00-\\x1f\\x7f-\\x9f\u200b\u200e\u200f\u2060\ufeff]"
@@ -67,6 +88,7 @@ class Rules:
     as_of: date
     region_codes: Set[str]
     excel: bool = False
+    since_1904: bool = False
 
     def of(self, attribute: str) -> tuple[Column, ...]:
         """The columns that feed an attribute, in order of preference."""
@@ -87,10 +109,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Checked:
-    """A batch after checking: typed rows (attributes in schema order, then extra columns, then `source_row`), and findings."""
+    """A batch after checking: typed rows (attributes in schema order, then extra columns, then `source_row`), and findings.
+
+    `units`: of columns of numbers, the units that cells state themselves, and how many state none.
+    """
 
     rows: pl.DataFrame
     problems: pl.DataFrame
+    units: Mapping[Column, tuple[Mapping[str, int], int]]
 
 
 def no_problems() -> pl.DataFrame:
@@ -100,52 +126,76 @@ def no_problems() -> pl.DataFrame:
 
 def check(batch: Batch, rules: Rules) -> Checked:
     """Check one batch 校验一批. Nothing is lost: rows that are not kept are in the findings in full."""
-    cells = batch.cells
+    cells, numbers = batch.cells, batch.numbers
     columns: dict[str, pl.Series] = {}
-    found: list[pl.DataFrame] = []
-    refused = pl.Series(values=[False], dtype=pl.Boolean).new_from_index(0, cells.height)
+    found: list[pl.DataFrame] = [_unreadable(batch.refused), _remarked(batch)]
+    units: dict[Column, tuple[dict[str, int], int]] = {}
+    refused = _none(cells.height)
     for attribute in rules.schema.attributes:
         sources = rules.of(attribute.name)
         if not sources:
             columns[attribute.name] = _default(attribute, cells.height)
             continue
-        text, origin, findings = _text(cells, sources, plain=batch.plain, attribute=attribute)
-        if text.null_count() and (instead := rules.instead(attribute)):
-            text, origin, findings = _with_others(cells, sources, instead, plain=batch.plain, attribute=attribute)
-            sources += instead
-        judged = _judge(text, attribute, rules, factor=sources[0].factor)
-        findings = pl.concat([findings, judged.findings])
-        value = judged.values
+        one = _attribute(batch, rules, attribute, sources)
+        columns[attribute.name] = one.value
+        found += one.problems
         if attribute.required:
-            lacking = value.is_null()
-            empty = at(lacking & text.is_null()).join(findings, on="at", how="anti")
-            findings = pl.concat([findings, empty.select("at", code=pl.lit("JQ-DATA-001"), detail=pl.lit(""))])
-            refused |= lacking
-        elif attribute.default:
-            value = value.zip_with(text.is_not_null(), _default(attribute, cells.height))
-        columns[attribute.name] = value.alias(attribute.name)
-        if findings.height:
-            found.append(_located(findings, cells, sources, origin, batch.numbers, required=attribute.required))
-    sums, lines = _sums(columns, rules, batch.numbers)
-    refused |= sums
-    found += [lines, _coordinates(columns, cells, rules, batch.numbers), _foreign(columns, cells, rules, batch.numbers)]
+            refused |= one.value.is_null()
+        if attribute.type in {"integer", "number", "money"}:
+            units[sources[0]] = values.own_units(one.text, attribute, sources[0].factor)
+    for which, lines in (_headers(cells, rules, numbers), *_no_firms(columns, rules, numbers)):
+        refused |= which
+        found.append(lines)
+    found += [_coordinates(columns, cells, rules, numbers), _foreign(columns, cells, rules, numbers)]
     for column in rules.extras:
         text, origin, findings = _text(cells, (column,), plain=batch.plain, attribute=None)
         columns[column.target] = text.alias(column.target)
         if findings.height:
-            found.append(_located(findings, cells, (column,), origin, batch.numbers, required=False))
-    rows = pl.DataFrame(list(columns.values())).with_columns(batch.numbers.alias("source_row"))
-    problems = pl.concat([_unreadable(batch.refused), *found])
+            found.append(_located(findings, cells, (column,), origin, numbers, required=False))
+    rows = pl.DataFrame(list(columns.values())).with_columns(numbers.alias("source_row"))
+    problems = pl.concat(found)
+    repeated = problems.filter(code="JQ-DATA-035")["row"]
+    if repeated.len():  # of words that stand where values should, nothing else need be said
+        problems = problems.filter((pl.col("code") == "JQ-DATA-035") | ~pl.col("row").is_in(repeated.implode()))
     if refused.any():
         kept = rows.filter(~refused)
-        problems = _with_raw(problems, whole_rows(cells.filter(refused), rules, batch.numbers.filter(refused)))
+        problems = _with_raw(problems, whole_rows(cells.filter(refused), rules, numbers.filter(refused)))
         rows = kept
-    return Checked(rows, problems.sort("row", maintain_order=True) if problems.height else problems)
+    return Checked(rows, problems.sort("row", maintain_order=True) if problems.height else problems, units)
+
+
+@dataclass(frozen=True)
+class _Attribute:
+    """An attribute's cells as text, what they mean, and what is wrong with them."""
+
+    text: pl.Series
+    value: pl.Series
+    problems: list[pl.DataFrame]
+
+
+def _attribute(batch: Batch, rules: Rules, attribute: Attribute, sources: tuple[Column, ...]) -> _Attribute:
+    cells = batch.cells
+    text, origin, findings = _text(cells, sources, plain=batch.plain, attribute=attribute)
+    if text.null_count() and (instead := rules.instead(attribute)):
+        text, origin, findings = _with_others(cells, sources, instead, plain=batch.plain, attribute=attribute)
+        sources += instead
+    judged = _judge(text, attribute, rules, factor=sources[0].factor)
+    if attribute.name == "source_id" and plain(sources[0].header) in _LISTING:
+        judged = codes.stock_codes(judged)
+    findings = pl.concat([findings, judged.findings])
+    value = judged.values
+    if attribute.required:
+        empty = at(value.is_null() & text.is_null()).join(findings, on="at", how="anti")
+        findings = pl.concat([findings, empty.select("at", code=pl.lit("JQ-DATA-001"), detail=pl.lit(""))])
+    elif attribute.default:
+        value = value.zip_with(text.is_not_null(), _default(attribute, cells.height))
+    told = _located(findings, cells, sources, origin, batch.numbers, required=attribute.required)
+    return _Attribute(text, value.alias(attribute.name), [told] if findings.height else [])
 
 
 def whole_rows(cells: pl.DataFrame, rules: Rules, numbers: pl.Series) -> pl.DataFrame:
     """Rows as JSON by header, as they came: row, raw."""
-    by_position = sorted({column.position: column.header for column in rules.columns}.items())
+    by_position = sorted({c.position: c.header for c in rules.columns if c.why != "personal"}.items())
     named = cells.select(pl.col(str(position)).alias(header) for position, header in by_position)
     return pl.DataFrame({"row": numbers, "raw": named.to_struct("raw").struct.json_encode()})
 
@@ -196,11 +246,17 @@ def _marks(findings: pl.DataFrame, height: int) -> pl.Series:
 
 
 def _clean(cells: pl.Series, *, plain: bool, attribute: Attribute | None) -> tuple[pl.Series, pl.DataFrame]:
+    nul = values.no_findings()
     if not plain and cells.str.contains(_CONTROL).any():
+        nul = at(cells.str.contains("\0", literal=True).fill_null(value=False))
+        nul = nul.select("at", code=pl.lit("JQ-DATA-040"), detail=pl.lit(""))
         cells = cells.str.replace_all(r"[\t\r\n\x0b\x0c]+", " ").str.replace_all(_CONTROL, "")
     cells = cells.str.strip_chars()
     cells = cells.set(cells == "", None)  # a column, not a text
-    judged = Judged(cells).without(cells.str.starts_with("="), "JQ-DATA-004")
+    judged = Judged(cells, nul).without(cells.str.starts_with("="), "JQ-DATA-004")
+    failed = cells.str.starts_with("#")
+    if failed.any():
+        judged = judged.without(failed & cells.str.to_uppercase().str.contains(_ERRORS), "JQ-DATA-033")
     size = judged.values.str.len_bytes()
     judged = judged.without(size > _LONGEST_TEXT, "JQ-DATA-005", str(_LONGEST_TEXT))
     text = judged.values
@@ -211,19 +267,25 @@ def _clean(cells: pl.Series, *, plain: bool, attribute: Attribute | None) -> tup
     return text, judged.findings
 
 
-def _judge(text: pl.Series, attribute: Attribute, rules: Rules, *, factor: float) -> Judged:
-    kind, _, argument = attribute.check.partition(":")
+def _typed(text: pl.Series, attribute: Attribute, kind: str, rules: Rules, *, factor: float) -> Judged:
     match attribute.type:
         case "string" | "code":
-            judged = _official(text, kind, rules)
+            return _official(text, kind, rules)
         case "integer":
-            judged = values.whole(values.numbers(text, attribute, factor))
-        case "number" | "money":
+            return values.whole(values.numbers(text, attribute, factor))
+        case "number":
+            return values.numbers(text, attribute, factor)
+        case "money":
             judged = values.numbers(text, attribute, factor)
+            return judged.without(judged.values.abs() > _MOST_MONEY, "JQ-DATA-043")
         case "date":
-            judged = values.dates(text, serials=rules.excel)
-        case "boolean":
-            judged = values.booleans(text)
+            return values.dates(text, excel=rules.excel, since_1904=rules.since_1904)
+    return values.booleans(text)
+
+
+def _judge(text: pl.Series, attribute: Attribute, rules: Rules, *, factor: float) -> Judged:
+    kind, _, argument = attribute.check.partition(":")
+    judged = _typed(text, attribute, kind, rules, factor=factor)
     found = judged.values
     match kind:
         case "nonnegative":
@@ -300,18 +362,68 @@ def _coordinates(columns: dict[str, pl.Series], cells: pl.DataFrame, rules: Rule
     )
 
 
-def _sums(columns: dict[str, pl.Series], rules: Rules, numbers: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
-    """Which rows are sums of others, by their name; one with a code of its own is a firm of that name."""
+def _headers(cells: pl.DataFrame, rules: Rules, numbers: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
+    """Which rows repeat the header, as where files or printed pages were put together."""
+    lead = next((rules.of(a.name)[0] for a in rules.schema.attributes if a.required and rules.of(a.name)), None)
+    suspects = _none(cells.height)
+    if lead is not None:
+        suspects = _as_header(cells.to_series(lead.position)) == lead.header
+        suspects = suspects.fill_null(value=False)
+    if lead is None or not suspects.any():
+        return _none(cells.height), no_problems()
+    headers = {column.position: column.header for column in rules.columns}
+    rows = cells.filter(suspects)
+    unlike = [((told := _as_header(rows.to_series(k))) != header) & (told != "") for k, header in headers.items()]
+    same = pl.DataFrame([part.fill_null(value=False).alias(str(k)) for k, part in enumerate(unlike)])
+    which = suspects.scatter(suspects.arg_true(), ~same.select(pl.any_horizontal(pl.all())).to_series())
+    found = _remarks(which, lead, cells.to_series(lead.position), numbers, code="JQ-DATA-035", severity="refused")
+    return which, found
+
+
+def _as_header(cells: pl.Series) -> pl.Series:
+    return cells.str.replace_all(_CONTROL, "").str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def _no_firms(
+    columns: dict[str, pl.Series], rules: Rules, numbers: pl.Series
+) -> tuple[tuple[pl.Series, pl.DataFrame], ...]:
+    """Which rows are sums of others or notes below the table, by their name; one with a code of its own is a firm."""
     attribute = "organisation" if "organisation" in columns else "name"
-    none = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(numbers))
     sources = rules.of(attribute)
     if not sources or not rules.schema[attribute].required:
-        return none, no_problems()
-    sums = columns[attribute].str.contains(_SUMS).fill_null(value=False)
-    for name in ("uscc", "source_id"):
-        if name in columns:
-            sums &= columns[name].is_null()
-    return sums, _remarks(sums, sources[0], columns[attribute], numbers, code="JQ-DATA-031", severity="refused")
+        return ()
+    names = columns[attribute]
+    nameless = pl.Series([True]).new_from_index(0, len(numbers))
+    for code in ("uscc", "source_id"):
+        if code in columns:
+            nameless &= columns[code].is_null()
+    sums = names.str.contains(_SUMS).fill_null(value=False) & nameless
+    notes = names.str.contains(f"(?i){_NOTES}").fill_null(value=False) & nameless & ~sums
+    # what stands behind the colon may be a person's name
+    said = names.str.replace(r"^([^:：]*[:：]).*$", "${1} …")
+    return (
+        (sums, _remarks(sums, sources[0], names, numbers, code="JQ-DATA-031", severity="refused")),
+        (notes, _remarks(notes, sources[0], said, numbers, code="JQ-DATA-041", severity="refused")),
+    )
+
+
+def _none(height: int) -> pl.Series:
+    return pl.Series([False], dtype=pl.Boolean).new_from_index(0, height)
+
+
+def _remarked(batch: Batch) -> pl.DataFrame:
+    """What the reader found odd about rows that are kept."""
+    if batch.remarked is None or batch.remarked.is_empty():
+        return no_problems()
+    return batch.remarked.select(
+        "row",
+        pl.lit("").alias("column"),
+        pl.col("detail").alias("value"),
+        "code",
+        pl.lit("warning").alias("severity"),
+        pl.lit("").alias("detail"),
+        pl.lit(None, pl.String).alias("raw"),
+    )
 
 
 def _foreign(columns: dict[str, pl.Series], cells: pl.DataFrame, rules: Rules, numbers: pl.Series) -> pl.DataFrame:
@@ -399,4 +511,6 @@ def _unreadable(refused: pl.DataFrame) -> pl.DataFrame:
 def _with_raw(problems: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """The whole row beside the finding that refuses it; what else was found in it changes nothing any more."""
     joined = problems.join(raw.rename({"raw": "whole"}), on="row", how="left", maintain_order="left")
-    return joined.with_columns(pl.coalesce("raw", pl.when(severity="refused").then("whole")).alias("raw")).drop("whole")
+    # who filled a form in is nobody's business
+    whole = pl.when((pl.col("severity") == "refused") & (pl.col("code") != "JQ-DATA-041")).then("whole")
+    return joined.with_columns(pl.coalesce("raw", whole).alias("raw")).drop("whole")

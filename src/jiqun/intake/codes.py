@@ -27,6 +27,7 @@ _PROVINCES = frozenset(
 ) | {"50"}
 """First two digits: 11 北京 … 82 澳门; 重庆 is 50."""
 _REGION_DIGITS = 6
+_GROUP_DIGITS, _CLASS_DIGITS = 3, 4
 _EXPONENT = re.compile(r"^\d(\.\d+)?[eE]\+?\d{1,2}$")
 _EXACT_FLOAT = 2**53
 
@@ -114,8 +115,29 @@ def industries(cells: pl.Series) -> Judged:
     >>> judged.values.to_list(), judged.findings["detail"].to_list()
     (['6513', '6513', '6513', None], ['6513 应用软件开发'])
     """
-    good = cells.is_in(list(taxonomy.known_codes(taxonomy.GBT)))
-    return settle(cells.set(~good, None), cells, cells.is_not_null() & ~good, _each(_industry))
+    known = list(taxonomy.known_codes(taxonomy.GBT))
+    good = cells.is_in(known)
+    judged = settle(cells.set(~good, None), cells, cells.is_not_null() & ~good, _each(_industry))
+    digits = judged.values.str.len_chars()
+    groups = (digits == _GROUP_DIGITS).fill_null(value=False)
+    if not groups.any() or (digits == _CLASS_DIGITS).sum() < groups.sum():
+        return judged
+    # among classes, 111 is rather 0111 without its zero than the group 111; not where other groups stand too
+    longer = "0" + judged.values
+    lost = groups & longer.is_in(known)
+    return judged.doubting(lost, "JQ-DATA-042", longer) if lost.sum() == groups.sum() else judged
+
+
+def stock_codes(judged: Judged) -> Judged:
+    """Doubts about listing codes 股票代码 that are numbers: of six digits, as in Shanghai and Shenzhen, some began with 0.
+
+    Examples
+    --------
+    >>> stock_codes(Judged(pl.Series(["600000", "1", "00700", "AAPL"]))).findings.rows()
+    [(1, 'JQ-DATA-042', '000001')]
+    """
+    short = judged.values.str.contains(r"^[1-9]\d{0,3}$")
+    return judged.doubting(short, "JQ-DATA-042", judged.values.str.zfill(6))
 
 
 def _industry(text: str) -> Told:

@@ -18,7 +18,7 @@ from typing import Literal
 from jiqun.core.errors import InputError, UsageError
 from jiqun.core.schema import Attribute, Schema
 
-Why = Literal["map", "name", "alias", "taken", "unit", "unknown", "ignored"]
+Why = Literal["map", "name", "alias", "taken", "unit", "unknown", "ignored", "personal"]
 
 EXTRA = "x_"
 """What the names of kept columns that no attribute claims begin with."""
@@ -62,7 +62,7 @@ _INSIDE = 0.75
 class Column:
     """One column of the input 输入列 and what becomes of it.
 
-    `target` is an attribute or an `x_…` name, `factor` what numbers are multiplied by (万元 gives 10,000), and
+    `target` is an attribute or an `x_…` name, and empty where personal data is left out; `factor` what numbers are multiplied by (万元 gives 10,000), and
     `why` how it was recognised; `detail` names the attribute taken or the unit that does not fit.
     """
 
@@ -183,11 +183,11 @@ def recognise(headers: Sequence[str], schema: Schema, mapping: Sequence[tuple[st
     Examples
     --------
     >>> from jiqun.core.schema import schema
-    >>> for column in recognise(["企业名称", "营收（万元）", "法人"], schema("organisations")):
+    >>> for column in recognise(["企业名称", "营收（万元）", "资质"], schema("organisations")):
     ...     print(column.target, column.why, column.factor)
     name alias 1.0
     revenue_cny alias 10000.0
-    x_法人 unknown 1.0
+    x_资质 unknown 1.0
     """
     columns, missing = match_columns(headers, schema, mapping)
     if missing:
@@ -231,10 +231,29 @@ def match_columns(
     done = {column.position for column in chosen}
     for position, header in enumerate(headers):
         if position not in done:
-            reason, detail = rest.get(position, ("unknown", ""))
-            chosen.append(Column(position, header, f"{EXTRA}{header}", reason, detail=detail))
+            reason, detail = rest.get(position, ("personal" if personal(header) else "unknown", ""))
+            target = "" if reason == "personal" else f"{EXTRA}{header}"
+            chosen.append(Column(position, header, target, reason, detail=detail))
     # alternatives for one attribute stay in the order in which the user gave them
     return tuple(sorted(chosen, key=lambda c: c.position if c.why != "map" else -1)), missing
+
+
+_PERSONAL = re.compile(
+    r"姓名|法定代表人|法人代表|^法人$|联系人|联络人|负责人|经办人|填表人|填报人|手机|电话|身份证|证件号|邮箱|邮件|微信|qq号?$|住址|家庭地址|出生日期|性别"
+    r"|^(?:contact|contactperson|contactname|legalrepresentative|phone|telephone|tel|mobile|email|emailaddress|wechat"
+    r"|idnumber|firstname|lastname|fullname|dateofbirth)$"
+)
+
+
+def personal(header: str) -> bool:
+    """Whether a header speaks of persons 个人信息 rather than of firms: names, numbers, addresses of theirs.
+
+    Examples
+    --------
+    >>> [header for header in ("联系人", "法定代表人", "E-mail", "企业名称", "注册地址") if personal(header)]
+    ['联系人', '法定代表人', 'E-mail']
+    """
+    return bool(_PERSONAL.search(plain(header)))
 
 
 def likely(header: str, schema: Schema, *, most: int = 3) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ quote that is never closed costs its own row and no other, and its text is kept.
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -22,7 +23,7 @@ from jiqun.core.errors import InputError, UsageError
 from jiqun.core.schema import Schema
 from jiqun.intake import _kernels
 from jiqun.intake.columns import find_header
-from jiqun.intake.read import Batch, Reading, ahead, no_refused, unique_headers, without_blank
+from jiqun.intake.read import REMARKED, Batch, Reading, Remark, ahead, no_refused, unique_headers, without_blank
 
 DELIMITERS = (",", "\t", ";", "|")
 
@@ -46,24 +47,38 @@ _MARKS = (  # a mark of UTF-32 begins with one of UTF-16
 )
 _DAMAGED = 4
 """Characters that fit UTF-8 for each that does not: fewer, and the text is in another encoding."""
+MIXED = "utf-8 / gb18030"
+_HANZI_UTF8 = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}){3,}")
+"""Three Chinese characters in UTF-8; as GB18030 these bytes are hardly ever written, since every third is a rare one."""
+_EAST_ASIAN = "\u2000"
+_MOST_BAD = 0.1
+"""A share of lines in neither encoding; more, and the file is in a third one or no text."""
+_OTHER, _BAD = "\x1a", "\x1b"
+"""What ends a line that was read as GB18030 among UTF-8, and one that cannot be decoded; no cell keeps either."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a text file is written, and how many bytes its mark takes."""
+    """How a text file is written, and how many bytes its mark takes; of a mixed one, how many lines are in which."""
 
     name: str
     mark: int = 0
+    utf8: int = 0
+    other: int = 0
+    bad: int = 0
+    line: int = 0
 
 
 def detect_encoding(path: Path) -> Encoding:
     """The encoding of a whole file 编码识别: UTF-8 if every byte fits, else GB18030 if every byte fits.
 
+    Else each line is told for itself (`MIXED`), as long as nearly all are in one or the other.
+
     Raises
     ------
     InputError
-        JQ-FILE-004: neither fits, with the first offset at which GB18030 fails; 005: UTF-8 but for some bytes,
-        with the offset of the first, which must not be read as GB18030 although that might go.
+        JQ-FILE-004: neither fits, with the first offset at which GB18030 fails; 005: not what its mark says, or UTF-8
+        but for too many lines, with the offset of the first.
     """
     with path.open("rb") as file:
         head = file.read(4)
@@ -78,12 +93,69 @@ def detect_encoding(path: Path) -> Encoding:
     failed = _first_failure(path, Encoding("utf-8"))
     if failed is None:
         return Encoding("utf-8")
-    if _mostly_utf8(path, failed):
-        raise InputError("JQ-FILE-005", file=path.name, encoding="UTF-8", offset=failed)
-    failed = _first_failure(path, Encoding("gb18030"))
-    if failed is None:
-        return Encoding("gb18030")
-    raise InputError("JQ-FILE-004", file=path.name, offset=failed)
+    code, name = ("JQ-FILE-005", "UTF-8") if _mostly_utf8(path, failed) else ("JQ-FILE-004", "")
+    if not name:
+        failed = _first_failure(path, Encoding("gb18030"))
+        if failed is None and not _holds_utf8(path):
+            return Encoding("gb18030")
+    mixed = _mixed(path)
+    if mixed.bad > _MOST_BAD * (mixed.utf8 + mixed.other + mixed.bad):
+        raise InputError(code, file=path.name, encoding=name, offset=failed)
+    return mixed
+
+
+def _mixed(path: Path) -> Encoding:
+    """How many lines are in which encoding; those of ASCII only are in neither's favour."""
+    utf8 = other = bad = line = lines = 0
+    with path.open("rb") as file:
+        for block in _whole_lines(file):
+            for raw in block.splitlines(keepends=True):
+                lines += 1
+                if raw.isascii():
+                    continue
+                _, mark = _decoded(raw)
+                utf8, other, bad = utf8 + (not mark), other + (mark == _OTHER), bad + (mark == _BAD)
+                line = line or (lines if mark else 0)
+    return Encoding(MIXED, 0, utf8, other, bad, line)
+
+
+def _holds_utf8(path: Path) -> bool:
+    """Whether a file every byte of which fits GB18030 has lines in UTF-8 all the same, to be read as nonsense."""
+    with path.open("rb") as file:
+        for block in _whole_lines(file):
+            for found in _HANZI_UTF8.finditer(block):
+                begin, end = block.rfind(b"\n", 0, found.start()) + 1, block.find(b"\n", found.end())
+                text, mark = _decoded(block[begin : end if end >= 0 else len(block)])
+                if not mark and all(c < "\x80" or c >= _EAST_ASIAN for c in text):
+                    return True
+    return False
+
+
+def _whole_lines(file: _Readable) -> Iterator[bytes]:
+    """A file in pieces that end with a line."""
+    rest = b""
+    while piece := file.read(_PIECE):
+        whole, line_end, rest = (rest + piece).rpartition(b"\n")
+        if len(rest) > _BLOCK:  # no text with lines
+            whole, line_end, rest = whole + line_end + rest, b"", b""
+        yield whole + line_end
+    yield rest
+
+
+def _decoded(raw: bytes) -> tuple[str, str]:
+    """A line as text, and what it is marked with: nothing if it is UTF-8."""
+    try:
+        return raw.decode("utf-8"), ""
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    right = sum(character > "\x7f" for character in text) - wrong
+    if right <= _DAMAGED * wrong:
+        try:
+            return raw.decode("gb18030"), _OTHER
+        except UnicodeDecodeError:
+            pass
+    return text, _BAD
 
 
 def stated_encoding(path: Path, name: str) -> Encoding:
@@ -153,6 +225,30 @@ class _AsUtf8:
                 return text.encode().removeprefix(codecs.BOM_UTF8)
 
 
+class _LineByLine:
+    """A file of mixed encodings, read as UTF-8; lines that are not carry a mark at their end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._blocks = _whole_lines(file)
+
+    def read(self, size: int) -> bytes:
+        found = []
+        while size > 0 and (block := next(self._blocks, None)) is not None:
+            try:
+                block.decode("utf-8")
+            except UnicodeDecodeError:
+                block = b"".join(map(self._line, block.splitlines(keepends=True)))
+            found.append(block)
+            size -= len(block)
+        return b"".join(found)
+
+    @staticmethod
+    def _line(raw: bytes) -> bytes:
+        text, mark = _decoded(raw)
+        content = text.rstrip("\r\n")
+        return (content + mark + text[len(content) :]).encode()
+
+
 class _LineFeeds:
     """Text of old Macs, whose lines end with a carriage return only."""
 
@@ -186,6 +282,10 @@ def open_delimited(
     found = stated_encoding(path, encoding) if encoding else detect_encoding(path)
     with path.open("rb") as file:
         layout = _layout(_stream(file, found, old_mac=False).read(_SAMPLE), path, schema, mapping)
+    remarks = []
+    if found.name == MIXED:
+        counts = {name: getattr(found, name) for name in ("utf8", "other", "bad", "line")}
+        remarks.append(Remark.of("JQ-FILE-032", file=path.name, **counts))
     note = Text(
         f"编码 {found.name.upper()}，分隔符 {_shown(layout.delimiter)}",
         f"{found.name.upper()}, separated by {_shown(layout.delimiter)}",
@@ -197,12 +297,16 @@ def open_delimited(
         path.stat().st_size,
         ahead(_batches(path, found, layout)),
         notes=(note, *layout.notes),
+        remarks=tuple(remarks),
     )
 
 
 def _stream(file: BinaryIO, encoding: Encoding, *, old_mac: bool) -> _Readable:
     file.seek(encoding.mark)
-    stream: _Readable = file if encoding.name == "utf-8" else _AsUtf8(file, encoding.name)
+    if encoding.name == MIXED:
+        stream: _Readable = _LineByLine(file)
+    else:
+        stream = file if encoding.name == "utf-8" else _AsUtf8(file, encoding.name)
     return _LineFeeds(stream) if old_mac else stream
 
 
@@ -217,7 +321,7 @@ def _layout(sample: bytes, path: Path, schema: Schema, mapping: Sequence[tuple[s
     best = None
     for delimiter in DELIMITERS:
         spans = _spans(sample, delimiter)
-        rows = [split_record(sample[a:b].decode("utf-8", "replace"), delimiter) for a, b, _ in spans]
+        rows = [split_record(_unmarked(sample[a:b].decode("utf-8", "replace")), delimiter) for a, b, _ in spans]
         widths = Counter(len(row) for row in rows if any(row))
         if not widths:
             continue
@@ -257,6 +361,10 @@ def header_notes(first: int, depth: int, after: int) -> tuple[Text, ...]:
     if after:
         notes.append(Text(f"表头下 {after} 行重复表头，略过", f"{after} rows below the header repeat it; passed over"))
     return tuple(notes)
+
+
+def _unmarked(text: str) -> str:
+    return text.rstrip(_OTHER + _BAD)
 
 
 def _spans(sample: bytes, delimiter: str) -> list[tuple[int, int, int]]:
@@ -327,13 +435,46 @@ def _batches(path: Path, encoding: Encoding, layout: _Layout) -> Iterator[Batch]
                     layout.delimiter,
                     fields,
                 )
-                yield records.batch(after, plain=not controlled, done=file.tell())
+                batch = records.batch(after, plain=not controlled, done=file.tell())
+                yield _told_apart(batch) if encoding.name == MIXED else batch
                 row, at = row + found, after
             elif final:
                 return
             else:
                 block = np.frombuffer(stream.read(_BLOCK), dtype=np.uint8)
                 buffer, at, final = np.concatenate((buffer[at:], block)), 0, not block.size
+
+
+def _told_apart(batch: Batch) -> Batch:
+    """Rows that cannot be decoded are no rows; those in the other encoding are remarked on."""
+    marked = {mark: _with_mark(batch.cells, mark) for mark in (_OTHER, _BAD)}
+    bad, other = marked[_BAD], marked[_OTHER] & ~marked[_BAD]
+    text = batch.cells.select(pl.concat_str(pl.all(), separator=", ", ignore_nulls=True)).to_series()
+    text = text.str.replace_all(f"[{_OTHER}{_BAD}]", "")
+    lost = pl.DataFrame(
+        {
+            "row": batch.numbers.filter(bad),
+            "code": "JQ-DATA-039",
+            "detail": "",
+            "raw": text.filter(bad).str.slice(0, _RAW),
+        },
+        schema=no_refused().schema,
+    )
+    # the first cell is enough to see whether it reads well; others may hold what is nobody's business
+    lead = batch.cells.to_series(0).str.replace_all(f"[{_OTHER}{_BAD}]", "").filter(other)
+    odd = {"row": batch.numbers.filter(other), "code": "JQ-DATA-038", "detail": lead}
+    return replace(
+        batch,
+        cells=batch.cells.filter(~bad),
+        numbers=batch.numbers.filter(~bad),
+        refused=pl.concat([batch.refused, lost]).sort("row"),
+        remarked=pl.DataFrame(odd, schema=REMARKED),
+    )
+
+
+def _with_mark(cells: pl.DataFrame, mark: str) -> pl.Series:
+    found = pl.any_horizontal(pl.all().str.contains(mark, literal=True).fill_null(value=False))
+    return cells.select(found.alias("found"))["found"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
@@ -18,7 +18,7 @@ from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import Schema
 from jiqun.core.schema import schema as table_schema
 from jiqun.intake.check import TYPES, Rules
-from jiqun.intake.columns import recognise
+from jiqun.intake.columns import recognise, split_unit
 from jiqun.intake.crs import Crs
 from jiqun.intake.delimited import open_delimited
 from jiqun.intake.excel import open_excel
@@ -27,7 +27,7 @@ from jiqun.intake.identity import Register
 from jiqun.intake.load import Tally, run
 from jiqun.intake.own_points import OwnPoints
 from jiqun.intake.quarantine import Export, Sink, worded
-from jiqun.intake.read import Reading, open_frame, open_parquet, source_kind
+from jiqun.intake.read import Reading, Remark, open_frame, open_parquet, source_kind
 from jiqun.intake.summary import LoadReport, Problem
 from jiqun.store import Workspace
 from jiqun.store.snapshots import parsed_date
@@ -118,7 +118,9 @@ def load(
         reading = amend(reading)
     columns = recognise(reading.headers, schema, pairs)
     gazetteer = Gazetteer.load(workspace.cache)
-    rules = Rules(schema, columns, day, gazetteer.region_codes(), excel=reading.kind == "excel")
+    rules = Rules(
+        schema, columns, day, gazetteer.region_codes(), excel=reading.kind == "excel", since_1904=reading.since_1904
+    )
     with ExitStack() as stack:
         sinks = [on_problems] if on_problems else []
         if quarantine is not None:
@@ -140,7 +142,7 @@ def load(
             rules,
             register,
             write=writer.write if writer else on_rows or _nowhere,
-            quarantine=_worded_to(sinks, reading.name, number),
+            quarantine=_worded_to(sinks, reading, number),
             gazetteer=gazetteer,
             own=OwnPoints.of(workspace, table, gazetteer),
             crs=crs,
@@ -188,10 +190,10 @@ def _nowhere(_: pl.DataFrame) -> None:
     """Check only: rows go nowhere."""
 
 
-def _worded_to(sinks: Sequence[Sink], file: str, load_number: int) -> Sink:
+def _worded_to(sinks: Sequence[Sink], reading: Reading, load_number: int) -> Sink:
     def sink(problems: pl.DataFrame) -> None:
         if sinks:
-            told = worded(problems, file=file, load=load_number)
+            told = worded(problems, file=reading.name, load=load_number, sheets=reading.sheets)
             for write in sinks:
                 write(told)
 
@@ -238,23 +240,36 @@ def _report(
         duplicates=tally.duplicates,
         emptied=severities["emptied"],
         warnings=severities["warning"],
-        problems=tuple(_problems(reading.name, tally)),
+        problems=tuple(_problems(reading, tally)),
         precision=dict(tally.precision),
         placed_by=dict(sorted(tally.placed_by.items(), key=lambda item: -item[1])),
         before=before,
         new=register.new,
         gone=register.gone if before is not None else 0,
         notes=reading.notes,
+        remarks=(*reading.remarks, *_odd_columns(reading.name, rules, tally)),
         cautions=tuple(_cautions(tally)),
         snapshot=None,
         load=None,
     )
 
 
-def _problems(file: str, tally: Tally) -> list[Problem]:
+def _odd_columns(file: str, rules: Rules, tally: Tally) -> Iterator[Remark]:
+    """What is odd about columns as a whole: personal data, units mixed."""
+    persons = [column.header for column in rules.columns if column.why == "personal"]
+    if persons:
+        yield Remark.of("JQ-FILE-034", file=file, columns=", ".join(persons))
+    for column, (stated, bare) in tally.units.items():
+        if stated and bare:
+            units = ", ".join(f"{unit} {count:,}" for unit, count in stated.most_common(5))
+            unit = split_unit(column.header)[1] or rules.schema[column.target].unit or "—"
+            yield Remark.of("JQ-FILE-042", file=file, column=column.header, units=units, count=bare, unit=unit)
+
+
+def _problems(reading: Reading, tally: Tally) -> list[Problem]:
     out = []
     for (code, severity), first in tally.first.items():
-        row = worded(first, file=file, load=0).row(0, named=True)
+        row = worded(first, file=reading.name, load=0, sheets=reading.sheets).row(0, named=True)
         message, hint = Text(row["message_zh"], row["message_en"]), Text(row["hint_zh"], row["hint_en"])
         out.append(Problem(code, severity, tally.by_code[code, severity], row["row"], message, hint))
     return sorted(out, key=lambda problem: (_ORDER[problem.severity], -problem.count, problem.code))

@@ -1,21 +1,16 @@
-"""Excel workbooks 电子表格: which sheet, where its header is, and its rows as text.
+"""Excel workbooks 电子表格: which sheets, where the header is, and the rows as text.
 
-The reader (calamine) builds a dense grid in memory, so that a single cell far out would take all of it: a sheet's
-extent is surveyed first, in the file's own XML.
+The reader (calamine) builds a dense grid in memory, so that a single cell far out would take all of it: how far a sheet
+reaches is told first, by `workbook`.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from html import unescape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from xml.etree.ElementTree import Element, ParseError, iterparse
 
 import fastexcel
 import polars as pl
@@ -23,72 +18,29 @@ import polars as pl
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError
 from jiqun.core.schema import Schema
-from jiqun.intake.columns import HeaderRows, find_header, recognise
+from jiqun.intake.columns import HeaderRows, find_header, plain, recognise
 from jiqun.intake.delimited import header_notes
-from jiqun.intake.read import Batch, Reading, as_text, batches_of, first_bytes, iter_slices, unique_headers
+from jiqun.intake.read import (
+    REFUSED,
+    SHEET_ROWS,
+    Batch,
+    Reading,
+    Remark,
+    as_text,
+    batches_of,
+    iter_slices,
+    unique_headers,
+)
+from jiqun.intake.workbook import Contents, Extent, contents, refuse_area
 
 # what they log about columns without values would reach the terminal
 for _name in ("fastexcel", "calamine"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
+ALL_ALIKE = "*"
+"""Instead of the name of a sheet: the one whose header fits best, and all that have the same header."""
+_SHEET_HEADER = "工作表"
 _PREVIEW = 40
-_LARGEST_AREA = 50_000_000
-"""Cells in the rectangle that holds everything; more would take gigabytes."""
-_MEGABYTE = 1 << 20
-_LARGEST_XML = 1024 * _MEGABYTE
-_FREE_XML = 50 * _MEGABYTE
-_MOST_TIMES = 200
-"""A workbook may unpack to so many bytes; beyond `_FREE_XML`, to so many times its size."""
-_LARGEST_INDEX = 8 * _MEGABYTE
-"""The parts that only list the sheets are never so large."""
-_PIECE = 1 << 22
-_OVERLAP = 1 << 16
-"""Longer than any cell with its formula."""
-_MOST_FORMULAS = 100_000
-"""The text of so many formulas is kept; of those beyond, only where they stand."""
-_LONGEST_FORMULA = 200
-_RELATIONS = "xl/_rels/workbook.xml.rels"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-
-# Each takes time linear in the text: what may repeat never matches where it ends, or is not tried again.
-_PLACE = rb"""(?>[^<>]*?(?<=\s)r\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["'])"""
-_FILLED = re.compile(rb"<(?:\w+:)?c\s" + _PLACE + rb"(?>[^<>]*)(?<!/)>")
-_MERGED = re.compile(
-    rb"""<(?:\w+:)?mergeCell\s(?>[^<>]*?(?<=\s)ref\s*=\s*["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["'])"""
-)
-_UNCOMPUTED = re.compile(
-    rb"<(?:\w+:)?c\s((?>[^<>]*))(?<!/)>\s*"
-    rb"<(?:\w+:)?f\b(?:(?>[^<>]*)(?<=/)>|(?>[^<>]*)>([^<]*)</(?:\w+:)?f>)\s*"
-    rb"(<(?:\w+:)?v\b(?:(?>[^<>]*)(?<=/)>|(?>[^<>]*)>\s*</(?:\w+:)?v>)\s*)?"
-    rb"</(?:\w+:)?c>"
-)
-_AT = re.compile(rb"""(?<![^\s])r\s*=\s*["']([A-Z]{1,3})([0-9]{1,7})["']""")
-_AS_TEXT = re.compile(rb"""(?<![^\s])t\s*=\s*["']str["']""")
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ParseError,
-    OSError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    LookupError,
-)
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How far a sheet reaches: last row and columns, from 1, and merged areas as (top, bottom, left, right), from 0.
-
-    `left` is the column at which the reader's grid begins, from 0. `formulas` are those that were never worked out,
-    by column and row, from 0.
-    """
-
-    rows: int
-    columns: int
-    left: int
-    merged: tuple[tuple[int, int, int, int], ...]
-    formulas: Mapping[int, Mapping[int, str]]
 
 
 @dataclass(frozen=True)
@@ -96,6 +48,32 @@ class _Candidate:
     name: str
     header: HeaderRows
     height: int
+    visible: bool
+
+    @property
+    def first(self) -> int:
+        """The row in which its data begin, from 0."""
+        return self.header.first + self.header.depth + self.header.after
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has below its header."""
+        return max(0, self.height - self.first)
+
+    def alike(self, other: _Candidate) -> bool:
+        """Whether two sheets have the same headers, in whatever order."""
+        return {plain(c) for c in self.header.cells if c.strip()} == {plain(c) for c in other.header.cells if c.strip()}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The data of a sheet: its columns by header, and what merged areas made of it."""
+
+    frame: pl.DataFrame
+    headers: tuple[str, ...]
+    headings: tuple[int, ...]
+    filled: int
+    across: int
 
 
 def open_excel(
@@ -103,81 +81,137 @@ def open_excel(
 ) -> Reading:
     """The sheet of a workbook 工作表 whose header knows most of the table's attributes, or the one named.
 
+    Hidden sheets are read only if they are named. `ALL_ALIKE` takes every sheet with the same header one after the
+    other: a column tells from which sheet a row is, and row numbers go on from `SHEET_ROWS`.
+
     Raises
     ------
     InputError
-        JQ-FILE-003: a header and nothing else; 006: no such sheet; 007: damaged or no workbook; 008: protected by a
-        password; 009: too large an area; 020: a format other than xlsx, xlsm, xls; 024: too large once unpacked.
+        JQ-FILE-003: a header and nothing else; 006: no such sheet; and as `workbook.contents`.
     """
-    extents = _extents(path)
+    book = contents(path)
     reader = _reader(path)
-    if sheet is not None and sheet not in reader.sheet_names:
+    candidates = _candidates(reader, path, book, schema, mapping, sheet)
+    shown = [candidate for candidate in candidates if candidate.visible] or candidates
+    best = max(shown, key=lambda candidate: candidate.header.recognised)
+    alike = [candidate for candidate in shown if candidate.alike(best) and candidate.rows]
+    taken = alike if sheet == ALL_ALIKE and alike else [best]
+    if not any(candidate.rows for candidate in taken):
+        recognise(unique_headers(best.header.cells), schema, mapping)  # a wrong header is the greater news
+        raise InputError("JQ-FILE-003", file=path.name, headers=", ".join(filter(None, best.header.cells)))
+    first = _table(reader, path, taken[0], book)
+    notes = [*_sheet_note(best, shown, schema, chosen=sheet is not None)]
+    notes += header_notes(best.header.first, best.header.depth, best.header.after)
+    if first.filled:
+        notes.append(
+            Text(
+                f"{first.filled} 处合并单元格的值填入其各行",
+                f"{first.filled} merged areas: their value stands in each of their rows",
+            )
+        )
+    if book.since_1904:
+        notes.append(Text("日期自 1904 年起计，已照此换算", "days are counted from 1904 on, and read so"))
+    several = len(taken) > 1
+    headers = unique_headers([*first.headers, _SHEET_HEADER]) if several else first.headers
+    left_out = [c.name for c in candidates if not c.visible and c not in taken]
+    others = [c for c in alike if c not in taken]
+    remarks = [*_remarks(path.name, book, taken, left_out, others, across=first.across)]
+
+    def batches() -> Iterator[Batch]:
+        before = 0
+        for k, candidate in enumerate(taken):
+            table = first if k == 0 else _table(reader, path, candidate, book)
+            named_frame = _arranged(table, headers, candidate.name) if several else table.frame
+            for batch in batches_of(iter_slices(named_frame), first_row=candidate.first + 1):
+                told = _without_headings(batch, table.headings, candidate.first + 1)
+                yield replace(
+                    told,
+                    numbers=told.numbers + k * SHEET_ROWS,
+                    refused=told.refused.with_columns(pl.col("row") + k * SHEET_ROWS),
+                    done=before + batch.done,
+                )
+            before += table.frame.height
+
+    return Reading(
+        path.name,
+        "excel",
+        headers,
+        first.frame.height + sum(candidate.rows for candidate in taken[1:]),
+        batches(),
+        sheet=", ".join(candidate.name for candidate in taken),
+        notes=tuple(notes),
+        remarks=tuple(remarks),
+        sheets=tuple(candidate.name for candidate in taken) if several else (),
+        since_1904=book.since_1904,
+    )
+
+
+def _candidates(
+    reader: fastexcel.ExcelReader,
+    path: Path,
+    book: Contents,
+    schema: Schema,
+    mapping: Sequence[tuple[str, str]],
+    sheet: str | None,
+) -> list[_Candidate]:
+    """The sheets that hold anything: all of them, or the one named."""
+    names = reader.sheet_names if sheet in {None, ALL_ALIKE} else [str(sheet)]
+    if names[0] not in reader.sheet_names:
         raise InputError("JQ-FILE-006", file=path.name, value=sheet, known=", ".join(reader.sheet_names))
     candidates = []
-    for name in [sheet] if sheet is not None else reader.sheet_names:
-        extent = extents.get(name)
-        if extent:
-            _refuse_area(path, name, extent)
+    for name in names:
+        if name in book.sheets:
+            refuse_area(path, name, book.sheets[name])
         found = _candidate(reader, path, name, schema, mapping)
         if found is not None:
             candidates.append(found)
     if not candidates:
         raise InputError("JQ-FILE-002", file=path.name)
-    best = max(candidates, key=lambda candidate: candidate.header.recognised)
-    header = best.header
-    first = header.first + header.depth + header.after
-    if best.height <= first:
-        recognise(unique_headers(header.cells), schema, mapping)  # a wrong header is the greater news
-        raise InputError("JQ-FILE-003", file=path.name, headers=", ".join(filter(None, header.cells)))
-    frame = _with_formulas(_load(reader, path, best.name, skip=first), extents.get(best.name), first)
-    headers = _trimmed(unique_headers(_padded(header.cells, frame.width)), header.cells, frame)
-    frame = frame.select(pl.nth(k) for k in headers)
-    names = tuple(headers.values())
-    notes = [*_sheet_note(best, candidates, schema, chosen=sheet is not None)]
-    notes += header_notes(header.first, header.depth, header.after)
-    frame, filled = _unmerged(frame, extents.get(best.name), first, tuple(headers))
-    if filled:
-        notes.append(
-            Text(
-                f"{filled} 处合并单元格的值填入其各行",
-                f"{filled} merged areas: their value stands in each of their rows",
-            )
-        )
-
-    def batches() -> Iterator[Batch]:
-        yield from batches_of(iter_slices(frame), first_row=first + 1)
-
-    return Reading(path.name, "excel", names, frame.height, batches(), sheet=best.name, notes=tuple(notes))
+    return candidates
 
 
 def _reader(path: Path) -> fastexcel.ExcelReader:
     try:
         return fastexcel.read_excel(path)
     except fastexcel.FastExcelError as error:
-        raise InputError("JQ-FILE-007", file=path.name, reason=str(error).partition("\n")[0][:200]) from error
+        raise _damaged(path, error) from error
 
 
-def _load(reader: fastexcel.ExcelReader, path: Path, sheet: str, *, skip: int, rows: int | None = None) -> pl.DataFrame:
-    kinds: Literal["string"] | None = "string" if rows is not None else None
-    try:
-        loaded = reader.load_sheet(
-            sheet, header_row=None, skip_rows=skip, n_rows=rows, dtypes=kinds, schema_sample_rows=None
-        )
-        return loaded.to_polars()
-    except fastexcel.FastExcelError as error:
-        raise InputError("JQ-FILE-007", file=path.name, reason=str(error).partition("\n")[0][:200]) from error
+def _damaged(path: Path, error: fastexcel.FastExcelError) -> InputError:
+    reason = str(error).partition("\n")[0][:200]
+    if "password" in reason.lower():
+        return InputError("JQ-FILE-008", file=path.name)
+    return InputError("JQ-FILE-007", file=path.name, reason=reason)
+
+
+def _load(
+    reader: fastexcel.ExcelReader, path: Path, sheet: str, *, skip: int, rows: int | None = None
+) -> fastexcel.ExcelSheet:
+    # a column that holds an unusual error has no type of its own; as text it is read all the same
+    kinds: tuple[Literal["string"] | None, ...] = ("string",) if rows is not None else (None, "string")
+    for kind in kinds:
+        try:
+            return reader.load_sheet(
+                sheet, header_row=None, skip_rows=skip, n_rows=rows, dtypes=kind, schema_sample_rows=None
+            )
+        except fastexcel.FastExcelError as error:
+            if kind is kinds[-1]:
+                raise _damaged(path, error) from error
+    raise AssertionError
 
 
 def _candidate(
     reader: fastexcel.ExcelReader, path: Path, name: str, schema: Schema, mapping: Sequence[tuple[str, str]]
 ) -> _Candidate | None:
-    preview = _load(reader, path, name, skip=0, rows=_PREVIEW)
+    loaded = _load(reader, path, name, skip=0, rows=_PREVIEW)
+    preview = loaded.to_polars()
     if not preview.width or preview.is_empty():
         return None
     rows = [tuple(cell or "" for cell in row) for row in preview.iter_rows()]
     if not any(cell.strip() for row in rows for cell in row):
         return None
-    return _Candidate(name, find_header(rows, schema, mapping), preview.height)
+    header = find_header(rows, schema, mapping)
+    return _Candidate(name, header, loaded.total_height, loaded.visible == "visible")
 
 
 def _sheet_note(best: _Candidate, candidates: list[_Candidate], schema: Schema, *, chosen: bool) -> Iterator[Text]:
@@ -188,6 +222,69 @@ def _sheet_note(best: _Candidate, candidates: list[_Candidate], schema: Schema, 
         f"工作表“{best.name}”：表头认出 {best.header.recognised} 个{schema.title_zh}字段，最多（其他：{others}）",
         f"sheet '{best.name}': its header knows {best.header.recognised} attributes of {schema.name}, the most (others: {others})",
     )
+
+
+def _remarks(
+    file: str, book: Contents, taken: list[_Candidate], left_out: list[str], others: list[_Candidate], *, across: int
+) -> Iterator[Remark]:
+    """What is odd about the workbook as a whole."""
+    if others:
+        count = sum(candidate.rows for candidate in others)
+        names = ", ".join(candidate.name for candidate in others)
+        yield Remark.of("JQ-FILE-038", file=file, sheet=taken[0].name, others=names, count=count)
+    if left_out:
+        yield Remark.of("JQ-FILE-035", file=file, sheets=", ".join(left_out))
+    extents = [book.sheets[candidate.name] for candidate in taken if candidate.name in book.sheets]
+    rows, columns = (sum(getattr(extent, what) for extent in extents) for what in ("hidden_rows", "hidden_columns"))
+    if rows or columns:
+        code = "JQ-FILE-039" if any(extent.filtered for extent in extents) and rows else "JQ-FILE-036"
+        yield Remark.of(code, file=file, rows=rows, columns=columns)
+    if book.comments:
+        yield Remark.of("JQ-FILE-037", file=file, count=book.comments)
+    if across:
+        yield Remark.of("JQ-FILE-040", file=file, count=across)
+    if len(taken) > 1:
+        names = ", ".join(candidate.name for candidate in taken)
+        yield Remark.of("JQ-FILE-041", file=file, sheets=names, step=SHEET_ROWS)
+
+
+def _table(reader: fastexcel.ExcelReader, path: Path, candidate: _Candidate, book: Contents) -> _Table:
+    extent = book.sheets.get(candidate.name)
+    cells, first = candidate.header.cells, candidate.first
+    frame = _with_unread(_load(reader, path, candidate.name, skip=first).to_polars(), extent, first)
+    headers = _trimmed(unique_headers(_padded(cells, frame.width)), cells, frame)
+    frame = frame.select(pl.nth(k) for k in headers)
+    frame, headings, filled, across = _unmerged(frame, extent, first, tuple(headers))
+    return _Table(frame, tuple(headers.values()), headings, filled, across)
+
+
+def _arranged(table: _Table, headers: Sequence[str], sheet: str) -> pl.DataFrame:
+    """The columns of one of several sheets in the order of the first's, and the sheet's name."""
+    places = {plain(header): k for k, header in enumerate(table.headers)}
+    columns = []
+    for k, header in enumerate(headers[:-1]):
+        place = places.get(plain(header))
+        if place is None:
+            columns.append(pl.Series(str(k), [None], dtype=pl.String).new_from_index(0, table.frame.height))
+        else:
+            columns.append(table.frame.to_series(place).alias(str(k)))
+    name = pl.Series(str(len(columns)), [sheet]).new_from_index(0, table.frame.height)
+    filled = as_text(pl.DataFrame(columns)).select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    # the name must not make a row of an empty one
+    return pl.DataFrame([*columns, name.set(~filled, None)])
+
+
+def _without_headings(batch: Batch, headings: Sequence[int], first_row: int) -> Batch:
+    """Lines that only head those below them are no rows."""
+    numbers = [first_row + k for k in headings]
+    which = batch.numbers.is_in(numbers)
+    if not which.any():
+        return batch
+    raw = batch.cells.filter(which).select(pl.concat_str(pl.all(), separator=" ", ignore_nulls=True)).to_series()
+    refused = pl.DataFrame(
+        {"row": batch.numbers.filter(which), "code": "JQ-DATA-034", "detail": "", "raw": raw}, schema=REFUSED
+    )
+    return replace(batch, cells=batch.cells.filter(~which), numbers=batch.numbers.filter(~which), refused=refused)
 
 
 def _padded(cells: Sequence[str], width: int) -> list[str]:
@@ -202,11 +299,11 @@ def _trimmed(headers: Sequence[str], cells: Sequence[str], frame: pl.DataFrame) 
     }
 
 
-def _with_formulas(frame: pl.DataFrame, extent: Extent | None, first: int) -> pl.DataFrame:
-    """Put formulas that have no value where the value would be: they are then found like any formula, not lost."""
+def _with_unread(frame: pl.DataFrame, extent: Extent | None, first: int) -> pl.DataFrame:
+    """Put formulas and errors that have no value where the value would be: they are then found like any, not lost."""
     if extent is None:
         return frame
-    for position, by_row in extent.formulas.items():
+    for position, by_row in extent.unread.items():
         k = position - extent.left
         cells = {row - first: text for row, text in by_row.items() if row >= first}
         if not cells or not 0 <= k < frame.width:
@@ -220,130 +317,35 @@ def _with_formulas(frame: pl.DataFrame, extent: Extent | None, first: int) -> pl
     return frame
 
 
-def _unmerged(frame: pl.DataFrame, extent: Extent | None, first: int, kept: Sequence[int]) -> tuple[pl.DataFrame, int]:
-    """Give every row of an area merged downwards the area's value, which the file holds in its first cell only."""
-    if extent is None:
-        return frame, 0
-    filled = 0
-    places = {position + extent.left: k for k, position in enumerate(kept)}
-    columns = frame.get_columns()
-    for top, bottom, left, right in extent.merged:
-        top, bottom = top - first, bottom - first  # noqa: PLW2901
-        if left != right or bottom <= top or top < 0 or left not in places or bottom >= frame.height:
-            continue
-        column = columns[places[left]]
-        if column[top] is not None:
-            columns[places[left]] = column.scatter(list(range(top + 1, bottom + 1)), column[top])
-            filled += 1
-    return (pl.DataFrame(columns), filled) if filled else (frame, 0)
+def _unmerged(
+    frame: pl.DataFrame, extent: Extent | None, first: int, kept: Sequence[int]
+) -> tuple[pl.DataFrame, tuple[int, ...], int, int]:
+    """Give every row of an area merged downwards the area's value, which the file holds in its first cell only.
 
-
-def _extents(path: Path) -> dict[str, Extent]:
-    """Extent of every sheet of an xlsx; a file in the old binary format cannot hold a large one."""
-    if first_bytes(path, 4) == b"\xd0\xcf\x11\xe0":
-        with path.open("rb") as file:
-            if _ENCRYPTED in file.read():
-                raise InputError("JQ-FILE-008", file=path.name)
-        return {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            if "xl/workbook.xml" not in names:
-                raise InputError("JQ-FILE-020", file=path.name)
-            _refuse_size(path, sum(info.file_size for info in archive.infolist()), _LARGEST_XML)
-            for index in names & {"xl/workbook.xml", _RELATIONS}:
-                _refuse_size(path, archive.getinfo(index).file_size, _LARGEST_INDEX)
-            parts = {sheet: part for sheet, part in _parts(archive) if part in names}
-            found = {sheet: _survey(archive, part) for sheet, part in parts.items()}
-            for part in sorted(names - set(parts.values())):
-                # one that the reader may find where this does not
-                if part.startswith("xl/worksheets/") and part.endswith(".xml"):
-                    _refuse_area(path, part, _survey(archive, part))
-            return found
-    except _DAMAGE as error:
-        raise InputError("JQ-FILE-007", file=path.name, reason=str(error)[:200] or type(error).__name__) from error
-
-
-def _refuse_size(path: Path, size: int, limit: int) -> None:
-    times = size // max(path.stat().st_size, 1)
-    if size > limit or (size > _FREE_XML and times > _MOST_TIMES):
-        raise InputError(
-            "JQ-FILE-024",
-            file=path.name,
-            size=-(-size // _MEGABYTE),
-            ratio=times,
-            limit=limit // _MEGABYTE,
-            free=_FREE_XML // _MEGABYTE,
-            most=_MOST_TIMES,
-        )
-
-
-def _refuse_area(path: Path, sheet: str, extent: Extent) -> None:
-    if extent.rows * extent.columns > _LARGEST_AREA:
-        raise InputError("JQ-FILE-009", file=path.name, sheet=sheet, rows=extent.rows, columns=extent.columns)
-
-
-def _parts(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """Sheet names and the archive members that hold them."""
-    targets = {item.get("Id", ""): item.get("Target", "") for item in _elements(archive, _RELATIONS, "Relationship")}
-    for item in _elements(archive, "xl/workbook.xml", "sheet"):
-        target = targets.get(next((value for name, value in item.items() if name.endswith("}id")), ""), "")
-        yield item.get("name", ""), target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-
-
-def _elements(archive: zipfile.ZipFile, member: str, tag: str) -> Iterator[Element]:
-    if member not in archive.namelist():
-        return
-    with archive.open(member) as file:
-        for _, element in iterparse(file):  # noqa: S314  # expat bounds entity expansion
-            if element.tag.rpartition("}")[2] == tag:
-                yield element
-            element.clear()
-
-
-def _survey(archive: zipfile.ZipFile, member: str) -> Extent:
-    rows = 0
-    seen_columns: set[bytes] = set()
-    merged: set[tuple[int, int, int, int]] = set()
-    formulas: dict[int, dict[int, str]] = {}
-    kept = 0
-    with archive.open(member) as file:
-        rest = b""
-        while piece := file.read(_PIECE):
-            text = rest + piece
-            cells = _FILLED.findall(text)
-            if cells:
-                letters, numbers = zip(*cells, strict=True)
-                seen_columns.update(letters)
-                rows = max(rows, *map(int, set(numbers)))
-            for left, top, right, bottom in _MERGED.findall(text):
-                merged.add((int(top) - 1, int(bottom) - 1, _column(left) - 1, _column(right) - 1))
-            for attributes, formula, value in _UNCOMPUTED.findall(text):
-                place = _AT.search(attributes)
-                if place is None or (value and _AS_TEXT.search(attributes)):  # an empty text is a value
-                    continue
-                by_row = formulas.setdefault(_column(place[1]) - 1, {})
-                by_row.setdefault(int(place[2]) - 1, _formula(formula) if kept < _MOST_FORMULAS else "=…")
-                kept += 1
-            rest = text[-_OVERLAP:]
-    columns = [_column(letters) for letters in seen_columns] or [1]
-    return Extent(rows, max(columns), min(columns) - 1, tuple(sorted(merged)), formulas)
-
-
-def _formula(text: bytes) -> str:
-    # the cells of a shared formula but for the first have no text of their own
-    return "=" + (unescape(text[: 2 * _LONGEST_FORMULA].decode("utf-8", "ignore"))[:_LONGEST_FORMULA] or "…")
-
-
-def _column(letters: bytes) -> int:
-    """Column number of its letters, from 1.
-
-    Examples
-    --------
-    >>> _column(b"A"), _column(b"AB")
-    (1, 28)
+    Also: the rows that hold nothing but one value merged across columns, how many areas were filled, and how many
+    others are merged across.
     """
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
+    if extent is None:
+        return frame, (), 0, 0
+    places = {position + extent.left: k for k, position in enumerate(kept)}
+    down: dict[int, list[tuple[int, int]]] = {}
+    wide: list[int] = []
+    filled = 0
+    for top, bottom, left, right in extent.merged:
+        top, bottom = top - first, min(bottom - first, frame.height - 1)  # noqa: PLW2901
+        if top < 0 or bottom < top or left not in places or frame.to_series(places[left])[top] is None:
+            continue
+        if sum(left <= position <= right for position in places) > 1:
+            wide.append(top)
+        if bottom > top:
+            down.setdefault(places[left], []).extend((row, top) for row in range(top + 1, bottom + 1))
+            filled += 1
+    alone = set()
+    if wide:
+        rows = frame.select(pl.sum_horizontal(pl.all().is_not_null())).to_series()
+        alone = {row for row in wide if rows[row] == 1}
+    columns = frame.get_columns()
+    for k, cells in down.items():
+        to, of = (list(part) for part in zip(*cells, strict=True))
+        columns[k] = columns[k].scatter(to, columns[k].gather(of))
+    return pl.DataFrame(columns), tuple(sorted(alone)), filled, len(wide) - len(alone)

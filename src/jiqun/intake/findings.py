@@ -93,10 +93,14 @@ class ProblemRow(Model):
 
 
 class Keeper:
-    """Writes down what a check finds, as it goes: hand `watch` to `desk.load` as `amend`, `keep` as `on_problems`."""
+    """Writes down what a check finds, as it goes: hand `watch` to `desk.load` as `amend`, `keep` as `on_problems`.
 
-    def __init__(self, folder: Path) -> None:
+    Of the columns `unseen`, by position, nothing is kept.
+    """
+
+    def __init__(self, folder: Path, unseen: Sequence[int] = ()) -> None:
         self._folder = folder
+        self._unseen = [pl.lit(None, pl.String).alias(str(k)) for k in unseen]
         self._batch: Batch | None = None
         self._findings: ParquetStream
         self._rows: ParquetStream | None = None
@@ -142,7 +146,12 @@ class Keeper:
         kept = problems.with_columns(pl.when(no_row).then("raw").alias("raw"))
         self._findings.write(kept.select(pl.col(name).cast(dtype) for name, dtype in _FINDINGS.items()))
         bad = batch.numbers.is_in(problems["row"].unique().implode())
-        rows = batch.cells.filter(bad).cast(pl.String).insert_column(0, batch.numbers.filter(bad).alias("row"))
+        rows = (
+            batch.cells.filter(bad)
+            .cast(pl.String)
+            .with_columns(self._unseen)
+            .insert_column(0, batch.numbers.filter(bad).alias("row"))
+        )
         self._rows.write(rows.select("row", *(str(k) for k in range(rows.width - 1))))
 
 

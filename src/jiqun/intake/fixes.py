@@ -92,4 +92,6 @@ def suggestion(code: str, value: str | None, detail: str) -> str | None:
         return near[0] if near else None
     if code == "JQ-DATA-015" and value and len(detail) == 1:
         return value.strip()[:-1] + detail
+    if code == "JQ-DATA-042":
+        return detail
     return None

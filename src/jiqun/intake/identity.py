@@ -196,14 +196,14 @@ class Register:
             which = (level == k).arg_true().to_numpy()
             if which.size:
                 part = rows.select(group) if which.size == rows.height else rows.select(group)[which]
-                columns = [_comparable(column) for column in part.get_columns()]
+                columns = [comparable(column) for column in part.get_columns()]
                 level_column = pl.Series("level", [k], dtype=pl.UInt8).new_from_index(0, part.height)
                 struct = pl.DataFrame([level_column, *columns]).to_struct()
                 first[which], second[which] = (struct.hash(seed).to_numpy() for seed in _SEEDS)
         return first, second
 
 
-def _comparable(column: pl.Series) -> pl.Series:
+def comparable(column: pl.Series) -> pl.Series:
     """Names without case, spaces and punctuation, as `key` makes them; other columns as they are."""
     if column.dtype != pl.String or column.name in _AS_WRITTEN:
         return column

@@ -17,9 +17,10 @@ from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError
 from jiqun.core.progress import Progress
 from jiqun.core.schema import schema
-from jiqun.intake import desk
+from jiqun.intake import comparing, desk
 from jiqun.intake import import_records as records
-from jiqun.intake.changes import compare
+from jiqun.intake.changes import Changes, compare
+from jiqun.intake.columns import match_columns
 from jiqun.intake.derived import derive_anew
 from jiqun.intake.findings import MEND, Findings, Keeper
 from jiqun.intake.fixes import amended
@@ -63,7 +64,7 @@ def check(workspace: Workspace, job: Job, report: Report) -> Any:
         # of the version that was read, not of what people correct meanwhile
         fixes = records.fix_frame(workspace, found.id)
         against = records.current_snapshot(workspace, found.table_name)
-        with Keeper(folder) as keeper:
+        with Keeper(folder, _unseen(found)) as keeper:
             checked = _run(
                 workspace,
                 found,
@@ -96,12 +97,27 @@ def load(workspace: Workspace, job: Job, report: Report) -> Any:
         values: dict[str, Any] = {"state": "loaded", "snapshot": snapshot.id, "before": before, "changes": None}
         if before is not None:
             report("compare", 0, 0)
-            name = found.table_name
-            changes = compare(workspace.scan(name, before), workspace.scan(name, snapshot.id), schema(name))
-            values["changes"] = changes.model_dump(mode="json")
+            values["changes"] = _changes(workspace, found, before, snapshot, report).model_dump(mode="json")
         return values
 
     return _finish(workspace, job, found, work, failed={"state": "checked"})
+
+
+def _changes(workspace: Workspace, found: Import, before: str, snapshot: Snapshot, report: Report) -> Changes:
+    if before != snapshot.id:
+        actor, name = _acting(found), found.table_name
+        made = comparing.make(actor, workspace, name, old=before, new=snapshot.id, progress=_progress(report))
+        return made.summary
+    rows = workspace.scan(found.table_name, before)
+    nothing = compare(rows.head(0), rows.head(0), schema(found.table_name))
+    return nothing.model_copy(update=dict.fromkeys(("before", "after", "unchanged"), snapshot.rows))
+
+
+def compare_loads(workspace: Workspace, job: Job, report: Report) -> Any:
+    """Compare two loads of a table 比较两次装载."""
+    table_name, old, new = (str(job.payload[name]) for name in ("table", "old", "new"))
+    found = comparing.make(_SEES_ALL, workspace, table_name, old=old, new=new, progress=_progress(report))
+    return {"table": table_name, "old": old, "new": new, "result": found.result.id}
 
 
 def sweep(workspace: Workspace, job: Job, report: Report) -> Any:
@@ -123,6 +139,7 @@ HANDLERS: Mapping[str, Handler] = {
     "imports.read": read,
     "imports.check": check,
     "imports.load": load,
+    "imports.compare": compare_loads,
     "imports.sweep": sweep,
 }
 """What intake's workers do, by the kind of job."""
@@ -187,6 +204,13 @@ def _run(workspace: Workspace, found: Import, **options: Any) -> LoadReport:
     )
 
 
+def _unseen(found: Import) -> list[int]:
+    """The columns that look like personal data and were not asked for."""
+    assert found.look is not None  # noqa: S101  # a file is read before it is checked
+    columns, _ = match_columns(found.look.headers, schema(found.table_name), found.pairs)
+    return [column.position for column in columns if column.why == "personal"]
+
+
 def _loaded(workspace: Workspace, found: Import) -> Snapshot | None:
     """The load that an earlier run of the job has made already."""
     history = workspace.history(found.table_name)
@@ -231,6 +255,7 @@ def _told(checked: LoadReport, found: Import, check_id: str, against: str | None
         gone=checked.gone,
         precision=dict(checked.precision),
         cautions=checked.cautions,
+        remarks=checked.remarks,
         groups=kept.groups(),
     )
 

@@ -21,6 +21,7 @@ from jiqun.intake.crs import Crs
 from jiqun.intake.findings import Findings, Group
 from jiqun.intake.fixes import FIXES
 from jiqun.intake.look import Look
+from jiqun.intake.read import Remark
 from jiqun.intake.uploads import DAY, Uploads
 from jiqun.store import Workspace
 from jiqun.store.database import table
@@ -82,6 +83,7 @@ class Report(Model):
     gone: int
     precision: dict[str, int]
     cautions: tuple[Text, ...]
+    remarks: tuple[Remark, ...] = ()
     groups: tuple[Group, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 
 from jiqun.core.progress import Progress, silent
 from jiqun.intake.check import PROBLEMS, Rules, check, no_problems, whole_rows
+from jiqun.intake.columns import Column
 from jiqun.intake.crs import Crs, to_wgs84
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.identity import Identified, Register, key_alternatives, shown_key
@@ -39,6 +41,14 @@ class Tally:
     points: int = 0
     one_point: tuple[float, float] | None = None
     points_differ: bool = False
+    units: dict[Column, tuple[Counter[str], int]] = field(default_factory=dict)
+
+    def see_units(self, units: Mapping[Column, tuple[Mapping[str, int], int]]) -> None:
+        """Add what cells say of their units."""
+        for column, (stated, bare) in units.items():
+            before, without = self.units.get(column, (Counter(), 0))
+            before.update(stated)
+            self.units[column] = before, without + bare
 
     def count(self, problems: pl.DataFrame) -> None:
         """Add findings by code and severity, keeping the first of each."""
@@ -88,7 +98,8 @@ def run(
     spatial = {"lon", "lat"} <= set(rules.schema.names)
     shared = SharedPoints()
     for batch in reading.batches:
-        rows, problems = _identified(batch, rules, register)
+        rows, problems, units = _identified(batch, rules, register)
+        tally.see_units(units)
         tally.read += batch.cells.height + batch.refused.height
         tally.blank += batch.blank
         if spatial:
@@ -111,16 +122,18 @@ def run(
     return tally
 
 
-def _identified(batch: Batch, rules: Rules, register: Register) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _identified(
+    batch: Batch, rules: Rules, register: Register
+) -> tuple[pl.DataFrame, pl.DataFrame, Mapping[Column, tuple[Mapping[str, int], int]]]:
     checked = check(batch, rules)
     found = register.identify(checked.rows)
     rows = checked.rows.insert_column(0, found.ids)
     repeated = found.repeats.is_not_null()
     if not repeated.any():
-        return rows, checked.problems
+        return rows, checked.problems, checked.units
     twice = _repeats(rows.filter(repeated), found, repeated, batch, rules)
     problems = pl.concat([checked.problems, twice]).sort("row", maintain_order=True)
-    return rows.filter(~repeated), problems
+    return rows.filter(~repeated), problems, checked.units
 
 
 def _repeats(rows: pl.DataFrame, found: Identified, repeated: pl.Series, batch: Batch, rules: Rules) -> pl.DataFrame:

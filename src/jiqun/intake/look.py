@@ -16,8 +16,9 @@ from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model
 from jiqun.core.schema import Schema
 from jiqun.core.text import visible
+from jiqun.intake.columns import personal
 from jiqun.intake.desk import open_source
-from jiqun.intake.read import Batch
+from jiqun.intake.read import Batch, Remark
 
 MOST_COLUMNS = 1_000
 """Columns that people can look through; files with more are for the command line."""
@@ -29,13 +30,16 @@ _LENGTH = 60
 class Look(Model):
     """What a file holds at a glance.
 
-    `samples` has for each header the first values that differ. `rows` is known of Excel and Parquet.
+    `samples` has for each header the first values that differ; none of columns that look like personal data. `rows` is
+    known of Excel and Parquet. `taken` are the sheets read, where they are several.
     """
 
     kind: str
     sheet: Annotated[str, Field(description="the sheet read, of a workbook")] = ""
     sheets: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     notes: Annotated[tuple[Text, ...], Field(description="how it was read, and why that way")] = ()
+    remarks: Annotated[tuple[Remark, ...], Field(description="what is odd about the file as a whole")] = ()
     headers: tuple[str, ...]
     samples: tuple[tuple[str, ...], ...]
     rows: int | None = None
@@ -63,9 +67,11 @@ def look(
         kind=reading.kind,
         sheet=reading.sheet,
         sheets=tuple(fastexcel.read_excel(path).sheet_names) if reading.kind == "excel" else (),
+        taken=reading.sheets,
         notes=reading.notes,
+        remarks=reading.remarks,
         headers=reading.headers,
-        samples=tuple(_samples(cells, k) for k in range(len(reading.headers))),
+        samples=tuple(() if personal(header) else _samples(cells, k) for k, header in enumerate(reading.headers)),
         rows=None if reading.kind == "csv" else reading.total,
     )
 

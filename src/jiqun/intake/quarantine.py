@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from string import Formatter
@@ -23,6 +23,7 @@ import xlsxwriter.exceptions
 
 from jiqun.core.errors import InputError, UsageError, catalogue
 from jiqun.core.sheets import neutralise
+from jiqun.intake.read import SHEET_ROWS
 
 Sink = Callable[[pl.DataFrame], None]
 
@@ -34,8 +35,10 @@ _NAMES = ("message_zh", "message_en", "hint_zh", "hint_en")
 SUFFIXES = (".xlsx", ".csv")
 
 
-def worded(problems: pl.DataFrame, *, file: str, load: int) -> pl.DataFrame:
+def worded(problems: pl.DataFrame, *, file: str, load: int, sheets: Sequence[str] = ()) -> pl.DataFrame:
     """Findings with their messages 措辞, from the catalogue of errors.
+
+    Where rows are of several `sheets`, the messages name the sheet, and the row as it stands there.
 
     Examples
     --------
@@ -46,7 +49,7 @@ def worded(problems: pl.DataFrame, *, file: str, load: int) -> pl.DataFrame:
     """
     fields = {
         "file": pl.lit(file),
-        "row": pl.col("row").cast(pl.String),
+        "row": _place(sheets),
         "column": pl.col("column"),
         "value": pl.col("value").fill_null("").str.slice(0, _VALUE_SHOWN),
         "detail": pl.when(pl.col("detail") == "").then(pl.lit("—")).otherwise("detail"),
@@ -64,6 +67,14 @@ def worded(problems: pl.DataFrame, *, file: str, load: int) -> pl.DataFrame:
     return out.select(
         pl.lit(load, pl.Int64).alias("load"), "row", "column", "value", "code", "severity", "detail", *_NAMES, "raw"
     )
+
+
+def _place(sheets: Sequence[str]) -> pl.Expr:
+    number = pl.col("row")
+    if not sheets:
+        return number.cast(pl.String)
+    names = (number // SHEET_ROWS).replace_strict(dict(enumerate(sheets)), default="?", return_dtype=pl.String)
+    return pl.concat_str((number % SHEET_ROWS).cast(pl.String), pl.lit(" ["), names, pl.lit("]"))
 
 
 def _phrase(template: str, fields: dict[str, pl.Expr]) -> pl.Expr:

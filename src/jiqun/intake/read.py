@@ -21,15 +21,47 @@ from narwhals.exceptions import NarwhalsError
 from polars.exceptions import PanicException, PolarsError
 
 from jiqun.core.document import Text
-from jiqun.core.errors import InputError, UsageError
+from jiqun.core.errors import InputError, UsageError, catalogue
+from jiqun.core.text import visible
 
 Kind = Literal["csv", "excel", "parquet", "dataframe"]
 
+SHEET_ROWS = 10_000_000
+"""Where several sheets are read, the rows of the second are numbered from here on, those of the third from twice as far."""
 BATCH_ROWS = 250_000
 """Rows per batch: large enough for column work, small enough that a few of them fit in memory."""
 
 REFUSED = {"row": pl.Int64, "code": pl.String, "detail": pl.String, "raw": pl.String}
 """Rows that are not even rows: number, code, fields found, and the text as it stood."""
+
+
+REMARKED = {"row": pl.Int64, "code": pl.String, "detail": pl.String}
+"""Rows that are kept although something about them is odd: number, code, what the message adds."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is odd about a file as a whole 文件提示, and what to do about it; it does not keep rows from being loaded."""
+
+    code: str
+    message: Text
+    hint: Text
+
+    @classmethod
+    def of(cls, code: str, **fields: str | int) -> Remark:
+        """A remark from the catalogue of messages.
+
+        Examples
+        --------
+        >>> Remark.of("JQ-FILE-037", file="a.xlsx", count=2).message.en
+        'a.xlsx: 2 cells have comments; they are not read.'
+        """
+        found = catalogue()[code]
+        told = {name: visible(str(value)) for name, value in fields.items()}
+        zh, en, hint_zh, hint_en = (
+            template.format(**told) for template in (found.zh, found.en, found.hint_zh, found.hint_en)
+        )
+        return cls(code, Text(zh, en), Text(hint_zh, hint_en))
 
 
 @dataclass(frozen=True)
@@ -47,11 +79,15 @@ class Batch:
     blank: int
     plain: bool
     done: int
+    remarked: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """An opened source: what it is, its headers, and its rows when asked for."""
+    """An opened source: what it is, its headers, and its rows when asked for.
+
+    `sheets` are those read, in the order in which their rows come; `since_1904` says that serial numbers of days are.
+    """
 
     name: str
     kind: Kind
@@ -60,6 +96,9 @@ class Reading:
     batches: Iterator[Batch]
     sheet: str = ""
     notes: tuple[Text, ...] = field(default=())
+    remarks: tuple[Remark, ...] = field(default=())
+    sheets: tuple[str, ...] = field(default=())
+    since_1904: bool = False
 
 
 _UNREADABLE = (pa.ArrowException, PolarsError, PanicException, NarwhalsError, NotImplementedError)

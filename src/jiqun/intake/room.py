@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import polars as pl
 from pydantic import Field
 
 from jiqun.core.actor import Actor, Role
 from jiqun.core.document import Text
+from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model, Page, PageRequest, Room, paged
+from jiqun.intake import comparing, imports
 from jiqun.intake import import_records as records
-from jiqun.intake import imports
+from jiqun.intake.changes import KINDS, Changes
+from jiqun.intake.effect import Effect, effects
 from jiqun.intake.findings import ProblemRow
 from jiqun.intake.import_jobs import HANDLERS
 from jiqun.intake.import_records import Done, Fix, Header, Import, Mapped, Name, Options
 from jiqun.store import Workspace
+from jiqun.store.commands import Transaction
+from jiqun.store.tables import JSON
 
 __all__ = ["HANDLERS", "ROOM"]
 
@@ -23,6 +29,7 @@ ROOM = Room("intake", Text("装载", "Intake"))
 _WHO: tuple[Role, ...] = ("operator", "analyst")
 
 Id = Annotated[str, Field(min_length=1, max_length=60)]
+Snapshot = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}$")]
 
 
 class One(Model):
@@ -88,6 +95,98 @@ class MadeFix(Fix):
 
     account: str
     at: datetime
+
+
+class Loads(Model):
+    """Two loads of a table by their snapshots; those not named: the current one, and the one before it."""
+
+    table: Name
+    old: Snapshot | None = None
+    new: Snapshot | None = None
+
+
+class ChangesRequest(PageRequest, Loads):
+    """Differences between two loads: of a kind, of rows that hold a text."""
+
+    kind: Annotated[str | None, Field(pattern=f"^({'|'.join(KINDS)})$")] = None
+    text: Annotated[str, Field(max_length=200)] = ""
+
+
+class Change(Model):
+    """One difference; see `jiqun.intake.changes.CHANGES`."""
+
+    kind: str
+    id: str
+    name: str | None
+    attribute: str | None
+    before: str | None
+    after: str | None
+    km: float | None
+    digital_before: str | None
+    digital_after: str | None
+    country: str | None
+    city: str | None
+    lon_before: float | None
+    lat_before: float | None
+    lon: float | None
+    lat: float | None
+
+
+class Differences(Page[Change]):
+    """What is different between two loads, in numbers, with its effect on clusters, and one page of it."""
+
+    old: str
+    new: str
+    summary: Changes
+    effects: tuple[Effect, ...]
+
+
+class Comparison(Model):
+    """Whether a comparison is there already, or the job that makes it."""
+
+    ready: bool
+    old: str
+    new: str
+    job: str | None = None
+
+
+@ROOM.operation("changes", "变动", "Show changes", roles=_WHO)
+def changes(actor: Actor, workspace: Workspace, request: ChangesRequest) -> Differences:
+    """What is different between two loads of a table; they must have been compared (`compare`)."""
+    actor.require("intake.changes", *_WHO)
+    before, after = comparing.between(workspace, request.table, request.old, request.new)
+    found = comparing.known(workspace, before, after)
+    if found is None:
+        raise UsageError("JQ-IMPORT-028")
+    rows = found.rows(request.kind, request.text)
+    total = int(rows.select(pl.len()).collect().item())
+    places = paged(range(total), request, version=f"{found.result.id} {request.kind} {request.text}")
+    start = places.items[0] if places.items else 0
+    shown = rows.slice(start, len(places.items)).collect().to_dicts()
+    return Differences(
+        items=tuple(map(Change.model_validate, shown)),
+        total=total,
+        next=places.next,
+        old=before.id,
+        new=after.id,
+        summary=found.summary,
+        effects=effects(workspace, found),
+    )
+
+
+@ROOM.operation("compare", "比较", "Compare two loads", roles=_WHO, writes=True)
+def compare(actor: Actor, workspace: Workspace, request: Loads, *, key: str) -> Comparison:
+    """Compare two loads of a table, as a job, unless that was done before."""
+    before, after = comparing.between(workspace, request.table, request.old, request.new)
+    if comparing.known(workspace, before, after) is not None:
+        return Comparison(ready=True, old=before.id, new=after.id)
+    asked: dict[str, JSON] = {"table": request.table, "old": before.id, "new": after.id}
+
+    def queue(tx: Transaction) -> JSON:
+        return {"job": tx.job("imports.compare", asked, account=actor.id, most_attempts=imports.ATTEMPTS)}
+
+    answer: Any = workspace.database.command(actor, key, "intake.compare", queue, request=asked, subject=request.table)
+    return Comparison(ready=False, old=before.id, new=after.id, job=answer["job"])
 
 
 @ROOM.operation("imports", "导入列表", "List imports", roles=_WHO)

@@ -12,6 +12,7 @@ import polars as pl
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
 from jiqun.intake.columns import Column
+from jiqun.intake.read import Remark
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class LoadReport:
     new: int
     gone: int
     notes: tuple[Text, ...]
+    remarks: tuple[Remark, ...]
     cautions: tuple[Text, ...]
     snapshot: str | None
     load: int | None
@@ -98,8 +100,8 @@ class LoadReport:
         for column in self.columns:
             why = _why(column)
             yield Text(
-                f"    {column.header} → {column.target}（{why.zh}）",
-                f"    {column.header} → {column.target} ({why.en})",
+                f"    {column.header} → {column.target or '—'}（{why.zh}）",
+                f"    {column.header} → {column.target or '—'} ({why.en})",
             )
         for caution in self.cautions:
             yield Text(f"  注意：{caution.zh}", f"  caution: {caution.en}")
@@ -123,7 +125,9 @@ class LoadReport:
         )
 
     def problem_texts(self, language: Language, command: str = "") -> Iterator[str]:
-        """Each kind of problem: the first in full, how many more, and how to see them."""
+        """What is odd about the file; then each kind of problem: the first in full, how many more, how to see them."""
+        for remark in self.remarks:
+            yield f"{remark.code} {remark.message.get(language)}\n  {remark.hint.get(language)}"
         for problem in self.problems:
             lines = [f"{problem.code} {problem.message.get(language)}", f"  {problem.hint.get(language)}"]
             more = problem.count - 1
@@ -171,6 +175,7 @@ def _why(column: Column) -> Text:
         ),
         "unit": Text(f"单位 {column.detail} 不符，原样保留", f"its unit {column.detail} does not fit; kept as text"),
         "unknown": Text("不认识，原样保留", "not known; kept as text"),
+        "personal": Text("像是个人信息，不读入", "looks like personal data; left out"),
         "ignored": Text("按 --map 不识别，原样保留", "left out by --map; kept as text"),
     }[column.why]
     return Text(f"{told.zh}，{unit}", f"{told.en}, {unit}") if unit else told

@@ -5,6 +5,7 @@ Every function takes the cells of one column (text, without blanks around it, nu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +18,7 @@ from jiqun.intake.columns import UNITS
 EARLIEST, LATEST = 1000, 2200
 """Years that a date may have."""
 _EXCEL_ZERO = date(1899, 12, 30)
+_ZERO_1904 = date(1904, 1, 1)
 
 _FINDINGS = {"at": pl.UInt32, "code": pl.String, "detail": pl.String}
 
@@ -40,6 +42,14 @@ class Judged:
             return self
         found = at(bad).select("at", code=pl.lit(code), detail=pl.lit(detail))
         return Judged(self.values.set(bad, None), pl.concat([self.findings, found]))
+
+    def doubting(self, odd: pl.Series, code: str, detail: pl.Series) -> Judged:
+        """Keep the values where `odd` is true, with a finding that says what else they may be."""
+        odd = odd.fill_null(value=False)
+        if not odd.any():
+            return self
+        found = at(odd).with_columns(code=pl.lit(code), detail=detail.filter(odd))
+        return Judged(self.values, pl.concat([self.findings, found]))
 
 
 def at(where: pl.Series) -> pl.DataFrame:
@@ -113,9 +123,29 @@ def _scaled(values: pl.Series, factor: float, attribute: Attribute) -> pl.Series
     return scaled.round(_MONEY_DIGITS) if attribute.type == "money" else scaled.round_sig_figs(15)
 
 
-def _odd_numbers(texts: pl.Series, attribute: Attribute, factor: float) -> pl.DataFrame:
+def own_units(cells: pl.Series, attribute: Attribute, factor: float = 1.0) -> tuple[dict[str, int], int]:
+    """Units that cells state themselves and that are not the header's (`factor`) 单元格自带单位, and how many state none.
+
+    Examples
+    --------
+    >>> from jiqun.core.schema import schema
+    >>> own_units(pl.Series(["12", "1.2亿", "3,500万元", "350 万", "40万元"]), schema("organisations")["revenue_cny"], 1e4)
+    ({'亿': 1}, 1)
+    """
+    plain = cells.cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
+    odd = cells.filter(cells.is_not_null() & ~plain)
+    if odd.is_empty():
+        return {}, int(plain.sum())
+    parts = _parts(odd, attribute).filter(pl.col("digits").is_not_null() & pl.col("known"))
+    bare = int(plain.sum()) + parts.filter(~pl.col("stated")).height
+    other = parts.filter(pl.col("stated") & (pl.col("own") != factor))
+    label = pl.concat_str(pl.col("multiple").fill_null(""), pl.col("unit")).alias("label")
+    return dict(other.select(label)["label"].value_counts(sort=True).iter_rows()), bare
+
+
+def _parts(texts: pl.Series, attribute: Attribute) -> pl.DataFrame:
+    """What amounts consist of: sign, digits, multiple, unit, the factor that both make, and whether any is stated."""
     units = {name: scale for name, (measures, scale) in UNITS.items() if measures == attribute.unit}
-    foreign = [name for name, (measures, _) in UNITS.items() if measures in _FOREIGN]
     frame = pl.DataFrame({"text": texts}).with_columns(
         plain=pl.col("text").str.normalize("NFKC").str.strip_chars().str.to_lowercase()
     )
@@ -124,19 +154,30 @@ def _odd_numbers(texts: pl.Series, attribute: Attribute, factor: float) -> pl.Da
     frame = frame.with_columns(bracketed=bracketed, plain=pl.col("plain").str.strip_chars("()").str.replace(money, ""))
     parts = pl.col("plain").str.extract_groups(_NUMBER).struct
     frame = frame.with_columns(
-        sign=parts.field("1"), digits=parts.field("2"), multiple=parts.field("3"), unit=parts.field("4")
+        sign=parts.field("1"),
+        digits=parts.field("2"),
+        multiple=parts.field("3"),
+        unit=parts.field("4").str.replace_all(r"[\s()]", ""),
     )
+    own = pl.col("multiple").replace_strict(MULTIPLIERS, default=1.0, return_dtype=pl.Float64)
+    own *= pl.col("unit").replace_strict(units, default=1.0, return_dtype=pl.Float64) if units else 1.0
+    return frame.with_columns(
+        own=own,
+        stated=pl.col("multiple").is_not_null() | (pl.col("unit") != ""),
+        known=(pl.col("unit") == "") | pl.col("unit").is_in(list(units)),
+    )
+
+
+def _odd_numbers(texts: pl.Series, attribute: Attribute, factor: float) -> pl.DataFrame:
+    foreign = [name for name, (measures, _) in UNITS.items() if measures in _FOREIGN]
+    frame = _parts(texts, attribute)
     digits = pl.col("digits").str.replace_all(r"[, ']", "").cast(pl.Float64, strict=False)
     negative = pl.col("bracketed") ^ pl.col("sign").is_in(["-", "\u2212"])
-    unit = pl.col("unit").str.replace_all(r"[\s()]", "")
-    own = pl.col("multiple").replace_strict(MULTIPLIERS, default=1.0, return_dtype=pl.Float64)
-    own *= unit.replace_strict(units, default=1.0, return_dtype=pl.Float64) if units else 1.0
-    stated = pl.col("multiple").is_not_null() | (unit != "")
-    known_unit = (unit == "") | unit.is_in(list(units))
-    value = digits * pl.when(stated).then(own).otherwise(factor) * pl.when(negative).then(-1.0).otherwise(1.0)
+    stated = pl.when("stated").then("own").otherwise(factor)
+    value = digits * stated * pl.when(negative).then(-1.0).otherwise(1.0)
     value = value.round(_MONEY_DIGITS) if attribute.type == "money" else value.round_sig_figs(15)
-    abroad = unit.is_in(foreign) | pl.col("plain").str.contains(r"^(\$|€|us\$|hk\$|usd|eur|hkd|jpy)")
-    fine = digits.is_not_null() & known_unit & value.is_finite()
+    abroad = pl.col("unit").is_in(foreign) | pl.col("plain").str.contains(r"^(\$|€|us\$|hk\$|usd|eur|hkd|jpy)")
+    fine = digits.is_not_null() & pl.col("known") & value.is_finite()
     code = (
         pl.when(is_marker(pl.col("plain"))).then(None)
         .when(abroad.fill_null(value=False)).then(pl.lit("JQ-DATA-026"))
@@ -184,58 +225,102 @@ def is_marker(text: pl.Expr) -> pl.Expr:
     return text.str.to_lowercase().is_in(list(MARKERS))
 
 
-def dates(cells: pl.Series, *, serials: bool) -> Judged:
-    """Dates 日期: 2020-01-31, 2020/1/31, 2020年1月31日, 20200131, with a time; a missing day or month is the first.
+def dates(cells: pl.Series, *, excel: bool, since_1904: bool = False) -> Judged:
+    """Dates 日期 as people write them: 2020-01-31, 2020/1/31, 2020年1月31日, 20200131, 31-Jan-2020, Jan 31, 2020.
 
-    `serials` takes 43861 for what Excel means by it. Day-month-year is refused, since 01/02/2020 says two things.
+    Also 民国109年1月31日, 二〇二〇年一月三十一日, and with a time; a missing day or month is the first. A number of five digits is what Excel means by it: from a workbook (`excel`) as a matter of course, from a text with
+    a warning. `since_1904`: the workbook counts days from 1904. Day-month-year in digits is refused, since 01/02/2020
+    says two things.
 
     Examples
     --------
-    >>> cells = pl.Series(["2020-01-31", "2020年1月31日", "20200131", "2020/1", "43861", "31/01/2020"])
-    >>> judged = dates(cells, serials=True)
+    >>> cells = pl.Series(["2020-01-31", "2020年1月31日", "20200131", "2020/1", "43861", "31-Jan-20", "31/01/2020"])
+    >>> judged = dates(cells, excel=True)
     >>> [None if day is None else day.isoformat() for day in judged.values]
-    ['2020-01-31', '2020-01-31', '2020-01-31', '2020-01-01', '2020-01-31', None]
+    ['2020-01-31', '2020-01-31', '2020-01-31', '2020-01-01', '2020-01-31', '2020-01-31', None]
     >>> judged.findings.rows()
-    [(3, 'JQ-DATA-025', '2020-01-01'), (5, 'JQ-DATA-010', '')]
+    [(3, 'JQ-DATA-025', '2020-01-01'), (5, 'JQ-DATA-037', '2020-01-31'), (6, 'JQ-DATA-010', '')]
     """
     values = cells.str.to_date("%Y-%m-%d", strict=False, cache=False)
     values = values.set(~values.dt.year().is_between(EARLIEST, LATEST).fill_null(value=False), None)
+    zero = _ZERO_1904 if since_1904 else _EXCEL_ZERO
     return settle(
-        values, cells, cells.is_not_null() & values.is_null(), lambda texts: _odd_dates(texts, serials=serials)
+        values, cells, cells.is_not_null() & values.is_null(), lambda texts: _odd_dates(texts, zero, told=not excel)
     )
 
 
-def _odd_dates(texts: pl.Series, *, serials: bool) -> pl.DataFrame:
-    plain = (
-        pl.col("text")
-        .str.normalize("NFKC")
-        .str.replace_all(r"\s*[年月/.\-]\s*", "-")
-        .str.replace(r"[日号]", " ")
-        .str.strip_chars(" -")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = f"({'|'.join(_MONTHS)})[a-z]*"
+_DAY_MONTH = rf"^(\d{{1,2}})(?:st|nd|rd|th)?[\s./\-]*{_MONTH}[\s.,/\-]*(\d{{4}}|\d{{2}})$"
+_MONTH_DAY = rf"^{_MONTH}[\s.,/\-]*(\d{{1,2}})(?:st|nd|rd|th)?[\s,]+(\d{{4}})$"
+_REPUBLIC = r"^(?:中华)?民[国國]\s*(元|\d{1,3})\s*年"
+_ERA = 1911
+"""The year before the first of the Republic 民国元年 (CNS 7648)."""
+_PIVOT = 30
+_HAN = {**{c: str(k) for k, c in enumerate("〇一二三四五六七八九")}, "零": "0", "○": "0"}
+_HAN_NUMBER = re.compile(r"[〇零○一二三四五六七八九十]+")
+
+
+def _han_number(found: re.Match[str]) -> str:
+    """二〇二四 digit by digit, 二十一 and 十 as a number."""
+    text = found[0]
+    if "十" not in text:
+        return "".join(_HAN[c] for c in text)
+    tens, _, ones = text.partition("十")
+    if len(tens) > 1 or len(ones) > 1:
+        return text
+    return str(int(_HAN.get(tens, "1")) * 10 + int(_HAN.get(ones, "0")))
+
+
+def _odd_dates(texts: pl.Series, zero: date, *, told: bool) -> pl.DataFrame:
+    frame = pl.DataFrame({"text": texts}).with_columns(plain=pl.col("text").str.normalize("NFKC").str.to_lowercase())
+    han = frame["plain"].str.contains("[〇零○一二三四五六七八九十].*[年月日号號]").fill_null(value=False)
+    if han.any():
+        read = [_HAN_NUMBER.sub(_han_number, text) for text in frame["plain"].filter(han)]
+        frame = frame.with_columns(plain=frame["plain"].scatter(han.arg_true(), pl.Series(read, dtype=pl.String)))
+    era = pl.col("plain").str.extract(_REPUBLIC)
+    year = pl.when(era == "元").then(pl.lit(1)).otherwise(era.cast(pl.Int32, strict=False)) + _ERA
+    rest = pl.col("plain").str.replace(_REPUBLIC, "年")
+    plain = pl.when(year.is_not_null()).then(pl.concat_str(year.cast(pl.String), rest)).otherwise("plain")
+    frame = frame.with_columns(plain=plain)
+    hyphened = (
+        pl.col("plain").str.replace_all(r"\s*[年月/.\-]\s*", "-").str.replace("[日号號]", " ").str.strip_chars(" -")
     )
-    parts = pl.col("plain").str.extract_groups(r"^(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:[ T]\s*\d{1,2}:.*)?$").struct
-    solid = pl.col("plain").str.extract_groups(r"^(\d{4})(\d{2})(\d{2})(?:\d{6})?$").struct
-    frame = pl.DataFrame({"text": texts}).with_columns(plain=plain)
-    frame = frame.with_columns(
-        year=pl.coalesce(parts.field("1"), solid.field("1")),
-        month=pl.coalesce(parts.field("2"), solid.field("2")),
-        day=pl.coalesce(parts.field("3"), solid.field("3")),
+    parts = pl.col("dashed").str.extract_groups(r"^(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:[ t]\s*\d{1,2}:.*)?$").struct
+    solid = pl.col("dashed").str.extract_groups(r"^(\d{4})(\d{2})(\d{2})(?:\d{6})?$").struct
+    named, turned = (pl.col("plain").str.extract_groups(pattern).struct for pattern in (_DAY_MONTH, _MONTH_DAY))
+    short = named.field("3").str.len_chars() == 2
+    century = pl.when(named.field("3").cast(pl.Int32, strict=False) < _PIVOT).then(pl.lit("20")).otherwise(pl.lit("19"))
+    spelled = pl.coalesce(named.field("2"), turned.field("1")).replace_strict(
+        {name: str(k) for k, name in enumerate(_MONTHS, 1)}, default=None, return_dtype=pl.String
+    )
+    frame = frame.with_columns(dashed=hyphened).with_columns(
+        year=pl.coalesce(
+            parts.field("1"),
+            solid.field("1"),
+            pl.when(short).then(pl.concat_str(century, named.field("3"))).otherwise(named.field("3")),
+            turned.field("3"),
+        ),
+        month=pl.coalesce(parts.field("2"), solid.field("2"), spelled),
+        day=pl.coalesce(parts.field("3"), solid.field("3"), named.field("1"), turned.field("2")),
+        short=short.fill_null(value=False),
     )
     padded = [pl.col("year")] + [pl.col(part).fill_null("1").str.zfill(2) for part in ("month", "day")]
     value = pl.concat_str(padded, separator="-").str.to_date("%Y-%m-%d", strict=False)
-    if serials:
-        days = pl.col("text").str.extract(r"^(\d{4,5})(?:\.\d+)?$").cast(pl.Int32)
-        # four digits are a year
-        serial = (pl.lit(_EXCEL_ZERO) + pl.duration(days=days)).cast(pl.Date)
-        value = pl.when(pl.col("text").str.contains(r"^\d{5}(\.\d+)?$")).then(serial).otherwise(value)
+    days = pl.col("plain").str.extract(r"^(\d{5})(?:\.\d+)?$").cast(pl.Int32)  # four digits are a year
+    value = pl.when(days.is_not_null()).then((pl.lit(zero) + pl.duration(days=days)).cast(pl.Date)).otherwise(value)
     value = pl.when(value.dt.year().is_between(EARLIEST, LATEST)).then(value)
-    short = value.is_not_null() & pl.col("year").is_not_null() & pl.col("day").is_null()
+    undated = value.is_not_null() & pl.col("year").is_not_null() & pl.col("day").is_null()
     code = (
         pl.when(is_marker(pl.col("text"))).then(None)
         .when(value.is_null()).then(pl.lit("JQ-DATA-010"))
-        .when(short).then(pl.lit("JQ-DATA-025"))
+        .when(undated).then(pl.lit("JQ-DATA-025"))
+        .when(pl.col("short")).then(pl.lit("JQ-DATA-037"))
+        .when(days.is_not_null() & pl.lit(value=told)).then(pl.lit("JQ-DATA-036"))
     )  # fmt: skip
-    detail = pl.when(short).then(value.dt.to_string("%Y-%m-%d")).otherwise(pl.lit(""))
+    detail = (
+        pl.when(value.is_not_null() & code.is_not_null()).then(value.dt.to_string("%Y-%m-%d")).otherwise(pl.lit(""))
+    )
     return frame.select("text", value=value, code=code, detail=detail)
 
 

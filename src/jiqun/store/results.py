@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ def write_result(
     kind: str,
     lineage: Lineage,
     *,
-    tables: Mapping[str, pl.DataFrame],
+    tables: Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]],
     values: Mapping[str, JSON],
     created: datetime,
 ) -> ResultEntry:
@@ -79,7 +79,8 @@ def write_result(
     for name, frame in tables.items():
         stream = ParquetStream(folder / f"{checked_name('table', name)}.parquet")
         try:
-            stream.write(frame)
+            for part in [frame] if isinstance(frame, pl.DataFrame) else frame:
+                stream.write(part)
             files[stream.path.name] = stream.close()
         except BaseException:
             stream.abandon()

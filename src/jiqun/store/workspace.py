@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -293,10 +293,12 @@ class Workspace:
         self,
         kind: str,
         lineage: Lineage,
-        tables: Mapping[str, pl.DataFrame],
+        tables: Mapping[str, pl.DataFrame | Iterable[pl.DataFrame]],
         values: Mapping[str, JSON],
     ) -> StoredResult:
         """Store a result 存结果 and make it current. Equal lineage is equal result: it is not written twice.
+
+        A table too large for memory comes as frames, one after the other.
 
         Raises
         ------

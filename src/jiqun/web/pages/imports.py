@@ -17,7 +17,8 @@ from jiqun.core.errors import JiqunError, UsageError
 from jiqun.core.schema import Schema, schema, schemas
 from jiqun.intake import import_records as records
 from jiqun.intake import room
-from jiqun.intake.columns import Column, likely, match_columns
+from jiqun.intake.columns import Column, likely, match_columns, personal
+from jiqun.intake.excel import ALL_ALIKE
 from jiqun.intake.findings import MOST_IN_WORKBOOK, ProblemRow
 from jiqun.intake.import_records import BUSY, Fix, Import, Mapped, Options
 from jiqun.web.errors import checked
@@ -162,6 +163,7 @@ class Row:
     samples: tuple[str, ...]
     target: str
     likely: tuple[str, ...]
+    personal: bool
 
 
 @router.get("/{import_id}/columns")
@@ -191,13 +193,19 @@ def _columns(
         rows=rows,
         missing=missing,
         titles=tuple((s.name, s.title_zh if visitor.language == "zh" else s.title_en) for s in schemas().values()),
-        sheets=_choices(visitor.say("the one that fits best"), found.look.sheets if found.look else ()),
+        sheets=_sheets(found, visitor),
         encodings=_choices(visitor.say("found out"), _ENCODINGS),
         earlier=records.alike(visitor.actor, workspace, found.digest, but=found.id),
         job=_job(workspace, found),
         refused=message,
         hint=hint,
     )
+
+
+def _sheets(found: Import, visitor: Visitor) -> tuple[tuple[str, str], ...]:
+    several = (ALL_ALIKE, visitor.say("all sheets with the same header, one after the other"))
+    best, *named = _choices(visitor.say("the one that fits best"), found.look.sheets if found.look else ())
+    return (best, several, *named) if len(named) > 1 else (best, *named)
 
 
 def _choices(unset: str, values: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -215,7 +223,7 @@ def _rows(found: Import) -> tuple[tuple[Row, ...], tuple[Any, ...]]:
         column = by_place[place]
         unknown = column.why == "unknown"
         guesses = likely(column.header, described) if unknown else ()
-        rows.append(Row(column, samples, "-" if column.extra else column.target, guesses))
+        rows.append(Row(column, samples, "-" if column.extra else column.target, guesses, personal(column.header)))
     return tuple(rows), missing
 
 
@@ -269,12 +277,12 @@ def _mapping(form: FormData, found: Import) -> tuple[Mapped, ...]:
     described = schema(found.table_name)
     automatic = {c.position: "-" if c.extra else c.target for c in match_columns(found.look.headers, described)[0]}
     chosen = {place: _text(form, f"column-{place}") or automatic[place] for place in automatic}
-    targets = [target for target in chosen.values() if target != "-"]
+    targets = [target for target in chosen.values() if target not in {"-", ""}]
     several = {target for target in targets if targets.count(target) > 1}
     return tuple(
         Mapped(header=found.look.headers[place], attribute=target)
         for place, target in sorted(chosen.items())
-        if target != automatic[place] or target in several
+        if target and (target != automatic[place] or target in several)
     )
 
 
