@@ -12,6 +12,18 @@ depends_on = None
 def upgrade() -> None:
     """From the revision before."""
     op.create_table(
+        "chains",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column(
+            "revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", "revision", name=op.f("pk_chains")),
+    )
+    op.create_table(
         "corrections",
         sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
         sa.Column("organisation", sa.Text(), nullable=False),
@@ -321,3 +333,4 @@ def downgrade() -> None:
     op.drop_table("crosswalk")
     op.drop_index(op.f("ix_corrections_organisation_attribute"), table_name="corrections")
     op.drop_table("corrections")
+    op.drop_table("chains")
