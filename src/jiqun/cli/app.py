@@ -12,7 +12,7 @@ import typer
 from polars.exceptions import PanicException
 
 from jiqun import __version__
-from jiqun.cli import account, atlas, demo, intake, journal, report, roster, search, serve, store, survey, taxonomy, work
+from jiqun.cli import account, atlas, demo, intake, journal, place, report, roster, search, serve, store, survey, taxonomy, work
 from jiqun.core.errors import InputError, JiqunError
 
 _LONGEST_REASON = 300
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (store, intake, taxonomy, atlas, report, roster, account, demo, journal, serve, work, search, survey):
+for room in (store, intake, place, taxonomy, atlas, report, roster, account, demo, journal, serve, work, search, survey):
     room.register(app)
 
 

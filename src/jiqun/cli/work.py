@@ -18,6 +18,7 @@ from jiqun.atlas import declared as atlas
 from jiqun.atlas.entries import ENTRIES
 from jiqun.cli.output import say
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
+from jiqun.intake import place_room as place
 from jiqun.intake import room as intake
 from jiqun.roster import room as roster
 from jiqun.store.jobs import Handler
@@ -29,6 +30,7 @@ from jiqun.survey import room as survey
 
 HANDLERS: Mapping[str, Handler] = {
     **intake.HANDLERS,
+    **place.HANDLERS,
     **atlas.HANDLERS,
     **delivery.HANDLERS,
     **survey.HANDLERS,

@@ -25,6 +25,7 @@ _MENU = (
     Entry("/clusters", Text("集群", "Clusters")),
     Entry("/regions", Text("地区", "Regions")),
     Entry("/imports", Text("导入", "Import"), frozenset({"operator", "analyst"})),
+    Entry("/placing", Text("落位", "Placing"), frozenset({"operator", "analyst"})),
     Entry("/surveys", Text("采集", "Surveys"), frozenset({"operator", "analyst", "auditor"})),
     Entry("/data", Text("数据", "Data")),
     Entry("/method", Text("方法", "Method")),

@@ -8,6 +8,7 @@ from jiqun.accounts.operations import ROOM as ACCOUNTS
 from jiqun.atlas.declared import ROOM as ATLAS
 from jiqun.classify.room import ROOM as CLASSIFY
 from jiqun.core.operation import Room
+from jiqun.intake.place_room import ROOM as PLACE
 from jiqun.intake.room import ROOM as INTAKE
 from jiqun.store.room import ROOM as STORE
 from jiqun.survey.room import ROOM as SURVEY
@@ -30,6 +31,7 @@ from jiqun.web.pages import (
     method,
     mine,
     notices,
+    placing,
     regions,
     search,
     session,
@@ -39,7 +41,7 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ACCOUNTS, STORE, SURVEY)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -65,6 +67,7 @@ PAGES: tuple[APIRouter, ...] = (
     method.router,
     mine.router,
     notices.router,
+    placing.router,
     regions.router,
     search.router,
     session.router,
