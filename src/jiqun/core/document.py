@@ -232,7 +232,42 @@ class Curves:
     digits: int = 1
 
 
-Mark = Map | Bars | Curves
+@dataclass(frozen=True)
+class LayerBox:
+    """One box of a layered drawing: its layer from the left, two lines of words, and how strong what it stands for is.
+
+    `sign` says the same as `look`, for who sees no colours; `anchor` is where it leads.
+    """
+
+    id: str
+    layer: int
+    label: Text
+    detail: Text
+    look: Literal["strong", "present", "weak", "missing", "unknown"]
+    sign: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class LayerFlow:
+    """An arrow from one box to another, and what flows."""
+
+    start: str
+    end: str
+    label: Text
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Boxes in layers from left to right with arrows between them 分层图; `bands` name layers, from and to."""
+
+    boxes: tuple[LayerBox, ...]
+    flows: tuple[LayerFlow, ...]
+    bands: tuple[tuple[Text, int, int], ...] = ()
+    signs: tuple[tuple[str, Text], ...] = ()
+
+
+Mark = Map | Bars | Curves | Layers
 """What a figure may draw; `jiqun.report.drawing` knows how."""
 
 

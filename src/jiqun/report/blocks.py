@@ -154,7 +154,11 @@ class Writer:
     def _figure(self, figure: Figure) -> Html:
         title_id = f"jq-{figure.id}-title"
         table = figure.table
-        picture = [drawing.draw(figure.mark, title_id=title_id), drawing.legend(figure.mark)]
+        picture = [
+            drawing.draw(figure.mark, title_id=title_id),
+            drawing.listed(figure.mark),
+            drawing.legend(figure.mark),
+        ]
         elsewhere = table.id in self._standing or table.id in self._written
         if elsewhere:
             twin = _see(table)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from jiqun.core.document import Bars, Curves, Map, Mark
-from jiqun.report import bars, curves, maps
+from jiqun.core.document import Bars, Curves, Layers, Map, Mark
+from jiqun.report import bars, curves, layers, maps
 from jiqun.report.markup import Html
 
-_MODULES: dict[type[Mark], ModuleType] = {Map: maps, Bars: bars, Curves: curves}
+_MODULES: dict[type[Mark], ModuleType] = {Map: maps, Bars: bars, Curves: curves, Layers: layers}
 
 
 def draw(mark: Mark, *, title_id: str) -> Html:
@@ -21,3 +21,8 @@ def legend(mark: Mark) -> Html:
     """How to read a mark."""
     told: Html = _MODULES[type(mark)].legend(mark)
     return told
+
+
+def listed(mark: Mark) -> Html:
+    """What a page shows in place of a drawing that is too wide for phones; nothing where it shrinks with the screen."""
+    return layers.listed(mark) if isinstance(mark, Layers) else Html("")
