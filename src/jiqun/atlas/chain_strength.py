@@ -86,7 +86,8 @@ def chain_map(
     Parameters
     ----------
     organisations
-        Any dataframe with `id` and what `place_firms` reads; it may hold the size.
+        Any dataframe with `id` and what `place_firms` reads; it may hold `name` (links may use it) and the size. Where
+        `places` are given, those of the members are enough.
     members
         Ids of the firms of a cluster, as a sequence or series; None: all firms, then without LQ.
     size
@@ -134,7 +135,7 @@ def chain_map(
     if size and not firms.schema[size].is_numeric():
         raise MeasureInputError("JQ-ATLAS-016", column=size, type=firms.schema[size])
     found = places if places is not None else place_firms(chain, firms)
-    chosen = firms["id"] if members is None else pl.Series("id", members, dtype=pl.String)
+    chosen = found.states["id"] if members is None else pl.Series("id", members, dtype=pl.String)
     ids = chosen.unique().to_frame("id")
     at = _sized(found.at, firms, size)
     mine = at.join(ids, on="id", how="semi", maintain_order="left")
