@@ -226,21 +226,7 @@ def regional_profile(
         .group_by(region)
         .agg(firms=pl.len().cast(pl.Int64), coarse=pl.col("coarse").sum().cast(pl.Int64))
     )
-    ground = as_polars(background, region, "lon", "lat", weight).drop_nulls([region, "lon", "lat"])
-    ground = ground.with_columns(pl.col(weight).cast(pl.Float64)).filter(pl.col(weight) > 0).sort(region)
-    if ground.is_empty():
-        raise MeasureInputError("JQ-ATLAS-006")
-    rows = [
-        (name, part[weight].sum(), *centre(*(part[c].cast(pl.Float64).to_numpy() for c in ("lon", "lat", weight))))
-        for (name,), part in ground.partition_by(region, maintain_order=True, as_dict=True).items()
-    ]
-    schema: dict[str, pl.DataType | type[pl.DataType]] = {
-        region: ground.schema[region],
-        "background": pl.Float64,
-        "lon": pl.Float64,
-        "lat": pl.Float64,
-    }
-    centres = pl.DataFrame(rows, schema=schema, orient="row")
+    centres = region_centres(background, region=region, weight=weight)
     table = centres.join(held, on=region, how="full", coalesce=True).with_columns(
         pl.col("firms", "coarse").fill_null(0)
     )
@@ -258,3 +244,36 @@ def regional_profile(
         g_star_q=pl.Series(benjamini_hochberg(2 * ndtr(-np.abs(g))), nan_to_null=True),
     )
     return table.join(stats, on=region, how="left", maintain_order="left").drop("lon", "lat")
+
+
+def region_centres(background: Any, *, region: str, weight: str) -> pl.DataFrame:
+    """Where the background of each region lies 区域重心: region, background (its summed weight), lon, lat; by region.
+
+    Rows without a point or with no weight do not count.
+
+    Raises
+    ------
+    MeasureInputError
+        JQ-USE-003: a column is missing. JQ-ATLAS-006: the background weighs nothing.
+
+    Examples
+    --------
+    >>> towns = pl.DataFrame({"country": ["A", "A"], "lon": [0.0, 2.0], "lat": [0.0, 0.0], "people": [3, 3]})
+    >>> region_centres(towns, region="country", weight="people").rows()
+    [('A', 6.0, 1.0, 0.0)]
+    """
+    ground = as_polars(background, region, "lon", "lat", weight).drop_nulls([region, "lon", "lat"])
+    ground = ground.with_columns(pl.col(weight).cast(pl.Float64)).filter(pl.col(weight) > 0).sort(region)
+    if ground.is_empty():
+        raise MeasureInputError("JQ-ATLAS-006")
+    rows = [
+        (name, part[weight].sum(), *centre(*(part[c].cast(pl.Float64).to_numpy() for c in ("lon", "lat", weight))))
+        for (name,), part in ground.partition_by(region, maintain_order=True, as_dict=True).items()
+    ]
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        region: ground.schema[region],
+        "background": pl.Float64,
+        "lon": pl.Float64,
+        "lat": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -13,6 +13,8 @@ from jiqun.intake.gazetteer import Gazetteer, country_name
 BAND_KM = {"country": 1000.0, "region": 300.0}
 """Centres no farther than this are neighbours for G*."""
 
+_KEYS = {"country": pl.col("country"), "region": pl.format("{}.{}", "country", "admin1")}
+
 
 def profile(searched: pl.DataFrame, gazetteer: Gazetteer, *, eps_km: float) -> pl.DataFrame:
     """Firms by region against population, also those placed too coarsely for the search.
@@ -21,24 +23,36 @@ def profile(searched: pl.DataFrame, gazetteer: Gazetteer, *, eps_km: float) -> p
     `regional_profile` with name_zh, name_en and level (country or region) added; no columns where there are fewer than
     two regions to compare.
     """
-    placed = searched.filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
-    if placed.is_empty():
+    firms, level = with_regions(searched, gazetteer)
+    if firms.is_empty():
         return pl.DataFrame()
-    near = gazetteer.nearest(placed["lon"], placed["lat"])
-    firms = placed.with_columns(country=near["country"], admin1=near["admin1"])
-    countries = firms["country"].drop_nulls().unique()
-    ground = gazetteer.background()
-    level = "country" if len(countries) > 1 else "region"
-    key = pl.col("country") if level == "country" else pl.format("{}.{}", "country", "admin1")
+    ground = gazetteer.background().with_columns(region=_KEYS[level])
     if level == "region":
-        ground = ground.filter(pl.col("country").is_in(countries.implode()))
-    firms, ground = firms.with_columns(region=key), ground.with_columns(region=key)
+        ground = ground.filter(pl.col("country").is_in(firms["country"].drop_nulls().unique().implode()))
     if ground["region"].drop_nulls().n_unique() < 2:
         return pl.DataFrame()
     table = regional_profile(firms, ground, region="region", band_km=BAND_KM[level], coarse_km=eps_km / 2)
+    return named(table, gazetteer, level).with_columns(level=pl.lit(level))
+
+
+def with_regions(organisations: pl.DataFrame, gazetteer: Gazetteer) -> tuple[pl.DataFrame, str]:
+    """Firms that have a point, with country, admin1 and `region`; and the level, `country` or `region`.
+
+    The region is the country, or where all lie in one, the province or state, as CN.30.
+    """
+    placed = organisations.filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
+    if placed.is_empty():
+        return placed, "country"
+    near = gazetteer.nearest(placed["lon"], placed["lat"])
+    firms = placed.with_columns(country=near["country"], admin1=near["admin1"])
+    level = "country" if firms["country"].drop_nulls().n_unique() > 1 else "region"
+    return firms.with_columns(region=_KEYS[level]), level
+
+
+def named(table: pl.DataFrame, gazetteer: Gazetteer, level: str) -> pl.DataFrame:
+    """A table by `region` with name_zh and name_en; the code where there is no name."""
     names = table.select("region").join(_names(gazetteer, level), on="region", how="left", maintain_order="left")
-    words = [pl.coalesce(names[name], table["region"]).alias(name) for name in ("name_zh", "name_en")]
-    return table.with_columns(*words, level=pl.lit(level))
+    return table.with_columns(pl.coalesce(names[name], table["region"]).alias(name) for name in ("name_zh", "name_en"))
 
 
 @lru_cache(maxsize=32)
