@@ -70,7 +70,7 @@ def my_data(workspace: Workspace, organisation: str) -> dict[str, Any]:
     """Everything held about an organisation 导出我的数据, as JSON.
 
     The register's row, statements, claims, its accounts with what they follow and are told, invitations, withdrawals,
-    and who looked (the last 10,000).
+    its answers to surveys, and who looked (the last 10,000).
     """
     try:
         register: dict[str, Any] | None = claims.organisation(workspace, organisation)
@@ -95,6 +95,8 @@ def my_data(workspace: Workspace, organisation: str) -> dict[str, Any]:
             "follows": rows("follows", "account", ids),
             "notices": rows("notices", "account", ids),
             "imports": rows("imports", "account", ids),
+            "surveys": rows("survey_roster", "organisation", [organisation]),
+            "answers": rows("survey_answers", "organisation", [organisation]),
         }
     found = {
         "organisation": organisation,

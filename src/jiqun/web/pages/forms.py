@@ -312,12 +312,8 @@ def _check(request: Request, visitor: Visitor, place: Place, code: str, fields: 
     workspace = workspace_of(request)
     form = respond.form(workspace, place.who)
     checked = respond.check(workspace, place.who, _given(form.round.questions, fields))
-    touched = [
-        question
-        for question in form.round.questions
-        if question.code == code or any(code in rule.partition(":")[2].split("+") for rule in question.rules)
-    ]
-    said = {question.code: _said(question, form, checked, visitor.language) for question in touched}
+    # of all questions: a total depends on its parts, and an answer that comes late must not be older than what it says
+    said = {q.code: _said(q, form, checked, visitor.language) for q in form.round.questions if q.type != "ties"}
     return page(request, visitor, "survey_said.html", keep=False, said=said, first=code)
 
 

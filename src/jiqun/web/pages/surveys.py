@@ -262,6 +262,7 @@ def _show(
         found=found,
         whole=whole,
         by_size=[row for row in progress.rates if row.by == "size_class"],
+        regions=sum(row.by == "region" for row in progress.rates),
         by_region=[row for row in progress.rates if row.by == "region"][:30],
         days=progress.days,
         roster=due.items,
