@@ -197,6 +197,9 @@ def test_the_commands_that_pages_show_exist(page: Path):
             for word in words[1:]:
                 if not getattr(command, "commands", None):
                     break
+                if word not in command.commands and getattr(command, "otherwise", None):
+                    command = command.commands[command.otherwise]
+                    break
                 assert word in command.commands, line
                 command = command.commands[word]
             known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}

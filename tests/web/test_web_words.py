@@ -97,7 +97,7 @@ def test_every_step_that_a_job_tells_has_words():
     """What rooms hand to their progress; that of backups and checks shows in a terminal only."""
     told = {
         step
-        for room in ("accounts", "atlas", "intake", "store", "survey")
+        for room in ("accounts", "atlas", "intake", "store", "survey", "classify", "roster")
         for path in (ROOT.parent / room).glob("*.py")
         for step in re.findall(r'\b(?:progress|report)\("([\w ]+)"', path.read_text(encoding="utf-8"))
     }

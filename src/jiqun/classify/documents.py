@@ -88,7 +88,7 @@ def _calibration(told: Any, stored: StoredResult) -> Figure:
     bins = [part for part in told["calibration"] if part["texts"]]
     id_ = f"calibration-{stored.values['kind']}"
     table = Table(
-        id_,
+        f"{id_}-table",
         Text("概率与实际占比", "Probability and observed share"),
         (
             Column("predicted", Text("平均概率", "Mean probability"), "number", 2),

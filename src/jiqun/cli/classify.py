@@ -60,10 +60,12 @@ HandOption = Annotated[HandName, typer.Option(help="Whose labels 标注人; the 
 class _Codes(TyperGroup):
     """What is no command of the group is a code: `jiqun classify 3912 6513`."""
 
+    otherwise = "codes"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `codes` in front of what is not a command."""
         if args and args[0] != "--help" and args[0] not in self.commands:
-            args = ["codes", *args]
+            args = [self.otherwise, *args]
         return list(super().parse_args(ctx, args))
 
 

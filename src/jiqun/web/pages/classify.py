@@ -167,7 +167,7 @@ def sample_page(
         kind=KINDS[found.text_kind],
         hand=hand,
         shown=[(item, getattr(item, hand) if hand else None) for item in shown],
-        done=sum(getattr(item, hand) is not None for item in texts) if hand else 0,
+        labelled=sum(getattr(item, hand) is not None for item in texts) if hand else 0,
         total=len(texts),
         start=start,
         next=start + ROWS if start + ROWS < len(texts) else None,
