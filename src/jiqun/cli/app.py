@@ -12,7 +12,24 @@ import typer
 from polars.exceptions import PanicException
 
 from jiqun import __version__
-from jiqun.cli import account, atlas, demo, intake, journal, place, report, roster, search, serve, store, survey, taxonomy, work
+from jiqun.cli import (
+    account,
+    atlas,
+    chain,
+    changes,
+    classify,
+    demo,
+    intake,
+    journal,
+    place,
+    report,
+    roster,
+    search,
+    serve,
+    store,
+    survey,
+    work,
+)
 from jiqun.core.errors import InputError, JiqunError
 
 _LONGEST_REASON = 300
@@ -25,7 +42,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (store, intake, place, taxonomy, atlas, report, roster, account, demo, journal, serve, work, search, survey):
+for room in (
+    store,
+    intake,
+    place,
+    changes,
+    classify,
+    atlas,
+    chain,
+    report,
+    roster,
+    account,
+    demo,
+    journal,
+    serve,
+    work,
+    search,
+    survey,
+):
     room.register(app)
 
 

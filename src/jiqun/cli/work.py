@@ -16,6 +16,7 @@ import typer
 from jiqun.accounts import delivery
 from jiqun.atlas import declared as atlas
 from jiqun.atlas.entries import ENTRIES
+from jiqun.classify import room as classify
 from jiqun.cli.output import say
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.intake import place_room as place
@@ -35,6 +36,7 @@ HANDLERS: Mapping[str, Handler] = {
     **delivery.HANDLERS,
     **survey.HANDLERS,
     **roster.HANDLERS,
+    **classify.HANDLERS,
 }
 """What each room's workers do, by the kind of job."""
 _LOOK_SECONDS = 1.0
