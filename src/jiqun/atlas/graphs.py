@@ -7,7 +7,7 @@ links of weight 0 are left out and counted. A name that no organisation bears, o
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +24,8 @@ from jiqun.core.frames import as_polars
 EXACT = ("id", "uscc", "source_id")
 NAMES = (("name", "name_en"), ("short_name", "former_names"))
 """What an organisation may be called by, the best first; a name that several bear at its best level is not resolved."""
+SMALL_NETWORK = 50_000
+"""Up to so many links a network is small enough to be searched whole."""
 NODES = {"node": pl.Int64, "id": pl.String, "name": pl.String}
 
 
@@ -328,6 +330,36 @@ def edges(net: Network) -> tuple[Integers, Integers, Floats]:
     )
     pairs = rows.group_by("u", "v").agg(pl.col("weight").sum()).sort("u", "v")
     return pairs["u"].to_numpy(), pairs["v"].to_numpy(), pairs["weight"].to_numpy()
+
+
+def filtered_null(net: Network, alpha: float) -> Callable[[int], tuple[Integers, Integers, Floats]]:
+    """Draws backbones of networks in which who a firm is linked with is left to chance.
+
+    All links change targets with each other, which keeps how many each firm has in and out, and what its links out weigh;
+    a firm with itself, and a pair twice, are merged away. Then they pass the filter like the links themselves.
+    """
+    source, target, weight = net.arrays()
+    n = np.int64(net.size)
+
+    def draw(seed: int) -> tuple[Integers, Integers, Floats]:
+        to = np.random.default_rng(seed).permutation(target)
+        apart = source != to
+        codes, at = np.unique(source[apart] * n + to[apart], return_inverse=True)
+        w = np.bincount(at, weight[apart])
+        s, t = codes // n, codes % n
+        kept = np.zeros(codes.size, bool)
+        judged = np.zeros(codes.size, bool)
+        for end in (s, t):
+            many = np.bincount(end)[end]
+            share = np.clip(w / np.bincount(end, w)[end], 0.0, 1.0)
+            kept |= (many > 1) & ((1 - share) ** (many - 1.0) < alpha)
+            judged |= many > 1
+        kept |= ~judged
+        low, high = np.minimum(s, t)[kept], np.maximum(s, t)[kept]
+        pairs, where = np.unique(low * n + high, return_inverse=True)
+        return pairs // n, pairs % n, np.bincount(where, w[kept]).astype(np.float64)
+
+    return draw
 
 
 def rows_of(n: int, source: Integers, target: Integers) -> tuple[Integers, Integers, Integers]:

@@ -25,6 +25,8 @@ from jiqun.core.arrays import Floats, Integers
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.progress import Progress, silent
 
+NullGraph = Callable[[int], tuple[Integers, Integers, Floats]]
+"""Ends u < v and weights of a null graph, by seed."""
 Quality = Literal["modularity", "cpm"]
 SMALL = 50_000
 """Up to so many edges the sweep is finer and more null graphs are drawn."""
@@ -110,6 +112,7 @@ def communities(
     resolution: float | Sequence[float] | None = None,
     seeds: int = FEWEST_SEEDS,
     nulls: int | None = None,
+    null: NullGraph | None = None,
     seed: int = 20240501,
     progress: Progress = silent,
 ) -> Communities:
@@ -135,6 +138,8 @@ def communities(
     nulls
         Null graphs: same degrees (edges swap partners, 5 tries for each), weights shuffled. None: 99, or 19 above 50,000
         edges; 0: none.
+    null
+        Draws null graphs instead, by seed: where the graph was made by a filter, they must pass it too.
 
     Returns
     -------
@@ -165,11 +170,12 @@ def communities(
     small = u.size <= SMALL
     linked, ends = np.unique(np.r_[u, v], return_inverse=True)
     graph = _Graph.of(linked.size, ends[: u.size], ends[u.size :], weight, 2 if small else 1)
+    draw = partial(_mixed, graph) if null is None else partial(_drawn, null, graph.iterations)
     tried = _resolutions(graph, quality, resolution, small=small)
     if not u.size:
         empty = _described(_Graph.of(n, u, v, weight, 1), np.arange(n)).with_columns(p=pl.lit(None, pl.Float64))
         return Communities(np.arange(n), empty, _sweep([]), tried[0], 0.0, None, None, 0, 1.0, 0, converged=True)
-    chosen, sweep = _chosen(graph, quality, tried, 5 if small else 2, seed, progress)
+    chosen, sweep = _chosen(graph, draw, quality, tried, 5 if small else 2, seed, progress)
     runs = [partial(graph.cut, chosen, seed + k, quality) for k in range(seeds)]
     cuts = _parallel(runs, "seeds", progress)
     labels, rounds, converged = _consensus(graph, [cut for _, cut in cuts], chosen, quality, seed, progress)
@@ -181,12 +187,13 @@ def communities(
     whole[alone] = labels.max() + 1 + np.arange(int(alone.sum()))
     whole = np.unique(whole, return_inverse=True)[1].astype(np.int64)
     table = _described(_Graph.of(n, u, v, weight, 1), whole)
-    null = _parallel([partial(_null, graph, chosen, quality, seed + k) for k in range(wanted)], "null graphs", progress)
-    tested = table.with_columns(p=_family_p(table, [of for _, of in null]))
+    drawn = [partial(_null, draw, chosen, quality, seed + 1 + k) for k in range(wanted)]
+    searched = _parallel(drawn, "null graphs", progress)
+    tested = table.with_columns(p=_family_p(table, [of for _, of in searched]))
     order = tested.sort("weight_in", "nodes", "community", descending=[True, True, False])
     number = np.empty(order.height, np.int64)
     number[order["community"].to_numpy()] = np.arange(order.height)
-    reached = [value for value, _ in null]
+    reached = [value for value, _ in searched]
     return Communities(
         labels=number[whole],
         table=order.with_columns(community=pl.int_range(pl.len(), dtype=pl.Int64)),
@@ -272,12 +279,18 @@ def _sweep(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
 
 
 def _chosen(
-    graph: _Graph, quality: Quality, tried: Sequence[float], seeds: int, seed: int, progress: Progress
+    graph: _Graph,
+    draw: Callable[[int], _Graph],
+    quality: Quality,
+    tried: Sequence[float],
+    seeds: int,
+    seed: int,
+    progress: Progress,
 ) -> tuple[float, pl.DataFrame]:
     """The most stable resolution, and what each came to. Cuts that leave all in one piece, or none together, do not count."""
     if len(tried) == 1:
         return tried[0], _sweep([(tried[0], None, None, None, None, True)])
-    other = _mixed(graph, seed)
+    other = draw(seed)
     work = [
         partial(one.cut, gamma, seed + 7919 * k, quality)
         for gamma in tried
@@ -381,9 +394,15 @@ def _mixed(graph: _Graph, seed: int) -> _Graph:
     return _Graph.of(graph.n, u, v, np.random.default_rng(seed).permutation(graph.weight), graph.iterations)
 
 
-def _null(graph: _Graph, gamma: float, quality: Quality, seed: int) -> tuple[float, pl.DataFrame]:
+def _drawn(null: NullGraph, iterations: int, seed: int) -> _Graph:
+    u, v, weight = null(seed)
+    linked, ends = np.unique(np.r_[u, v], return_inverse=True)
+    return _Graph.of(linked.size, ends[: u.size], ends[u.size :], weight, iterations)
+
+
+def _null(draw: Callable[[int], _Graph], gamma: float, quality: Quality, seed: int) -> tuple[float, pl.DataFrame]:
     """One search on a null graph: its quality, and what it found."""
-    mixed = _mixed(graph, seed)
+    mixed = draw(seed)
     reached, labels = mixed.cut(gamma, seed, quality)
     return reached, _described(mixed, labels)
 

@@ -267,7 +267,29 @@ class Layers:
     signs: tuple[tuple[str, Text], ...] = ()
 
 
-Mark = Map | Bars | Curves | Layers
+@dataclass(frozen=True)
+class GraphNode:
+    """One node of a network: where it stands (0 to 1 across and down), its area, and the group it is of (−1: none)."""
+
+    x: float
+    y: float
+    area: float
+    group: int
+    label: Text
+    detail: Text
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes and the links between them 网络图: `edges` as (node, node, strength from 0 to 1); `groups` name groups."""
+
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[tuple[int, int, float], ...]
+    groups: tuple[Text, ...] = ()
+
+
+Mark = Map | Bars | Curves | Layers | Graph
 """What a figure may draw; `jiqun.report.drawing` knows how."""
 
 

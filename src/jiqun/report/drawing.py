@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from jiqun.core.document import Bars, Curves, Layers, Map, Mark
-from jiqun.report import bars, curves, layers, maps
+from jiqun.core.document import Bars, Curves, Graph, Layers, Map, Mark
+from jiqun.report import bars, curves, layers, maps, networks
 from jiqun.report.markup import Html
 
-_MODULES: dict[type[Mark], ModuleType] = {Map: maps, Bars: bars, Curves: curves, Layers: layers}
+_MODULES: dict[type[Mark], ModuleType] = {Map: maps, Bars: bars, Curves: curves, Layers: layers, Graph: networks}
 
 
 def draw(mark: Mark, *, title_id: str) -> Html:
