@@ -334,7 +334,9 @@ def test_rows_that_are_all_formulas_are_not_lost_and_empty_texts_are_values(tmp_
 def test_a_small_workbook_cannot_keep_the_survey_busy(tmp_path, tag):
     path = workbook(tmp_path / "t.xlsx", {"企业": [["企业名称"], ["甲"]]})
     repacked(path, "xl/worksheets/sheet1.xml", lambda text: text.replace("<sheetData>", f"<sheetData>{tag * 200_000}"))
-    code = "import sys; from pathlib import Path; from jiqun.intake.workbook import contents; contents(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; from jiqun.intake.workbook import contents; contents(Path(sys.argv[1]))"
+    )
     # two orders above what it takes, two below what it took
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
 

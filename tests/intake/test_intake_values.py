@@ -136,7 +136,17 @@ def test_serial_numbers_are_what_excel_means(serial):
 
 @pytest.mark.parametrize(
     "cell",
-    ["31/01/2020", "01/02/2020", "2020-02-30", "2020-13-01", "20-01-31", "0020-01-31", "113.3.5", "昨天", "2020-01-31x"],
+    [
+        "31/01/2020",
+        "01/02/2020",
+        "2020-02-30",
+        "2020-13-01",
+        "20-01-31",
+        "0020-01-31",
+        "113.3.5",
+        "昨天",
+        "2020-01-31x",
+    ],
 )
 def test_what_is_no_date_is_told(cell):
     judged = values.dates(series(cell), excel=False)

@@ -59,7 +59,10 @@ def load(
     ] = None,
     crs: Annotated[CrsName, typer.Option(help="Coordinate system 坐标系 of the file.")] = CrsName.wgs84,
     sheet: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Sheet 工作表; default: the one whose header fits best.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Sheet 工作表; default: the one whose header fits best; '*': all with its header."
+        ),
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(metavar="NAME", help="Encoding 编码 of a text file; default: found out.")

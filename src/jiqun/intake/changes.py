@@ -8,7 +8,7 @@ gone         its id is not there any more
 moved        its place changed by more than either place is exact (at least 100 m)
 renamed      its name differs in letters or digits, not only in spaces, punctuation or case
 reclassified its industry code differs, or the digital class that follows from it
-changed      any other attribute differs: one line for each
+changed      any other attribute differs: one line for each; or its place became known, or is not any more
 merged       gone, and another row that was there before has its code, or its name and city
 split        new, and a row that was there before and still is had its code, or its name and city
 renumbered   new, and a row that is gone had its code, or as the only two its name: the same under another id
@@ -255,6 +255,8 @@ def _each(both: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
         far = both.with_columns(km=pl.when(km > exact).then(km)).filter(pl.col("km").is_not_null())
         was, now = (pl.concat_str(pl.col(f"lon{s}", f"lat{s}").round(6), separator=", ") for s in ("_before", ""))
         yield _lines(far, "moved", columns, "place", was, now, km=pl.col("km"))
+        placed = both.filter(pl.col("lon").is_null() != pl.col("lon_before").is_null())
+        yield _lines(placed, "changed", columns, "place", was, now)
     for name in columns.told:
         was, now = pl.col(f"{name}_before"), pl.col(name)
         turned = both.filter(now.ne_missing(was))
@@ -392,7 +394,7 @@ def _pairs(ones: pl.DataFrame, others: pl.DataFrame, keys: Sequence[str], *, lon
     found = [pl.DataFrame(schema={"one": pl.String, "other": pl.String, "shared": pl.String})]
     for key in keys:
         both = ones.drop_nulls(key).join(others.drop_nulls(key), on=key, suffix="_other")
-        found.append(both.select(one="id", other="id_other", shared=pl.lit(key)))
+        found.append(both.select(one="id", other="id_other", shared=pl.lit(key)).sort("one", "other"))
     named: tuple[pl.DataFrame, ...] = (ones.drop_nulls("plain"), others.drop_nulls("plain"))
     most = 1 if lone else _MOST_NAMESAKES
     named = tuple(side.filter(pl.len().over("plain", "country") <= most) for side in named)
@@ -402,7 +404,7 @@ def _pairs(ones: pl.DataFrame, others: pl.DataFrame, keys: Sequence[str], *, lon
         both = both.filter((pl.col(key) == pl.col(f"{key}_other")).fill_null(value=True))
     if not lone:
         both = both.filter((pl.col("city") == pl.col("city_other")).fill_null(value=True))
-    found.append(both.select(one="id", other="id_other", shared=pl.lit("name")))
+    found.append(both.select(one="id", other="id_other", shared=pl.lit("name")).sort("one", "other"))
     pairs = pl.concat(found).filter(pl.col("one") != pl.col("other")).unique("one", keep="first", maintain_order=True)
     return pairs.unique("other", keep="first", maintain_order=True) if lone else pairs
 

@@ -60,10 +60,12 @@ class Compared:
             JQ-IMPORT-014: too many for a workbook.
         """
         rows = self.rows(kind, text)
-        if path.suffix == ".xlsx" and rows.select(pl.len()).collect().item() > MOST_IN_WORKBOOK:
+        total = int(rows.select(pl.len()).collect().item())
+        if path.suffix == ".xlsx" and total > MOST_IN_WORKBOOK:
             raise UsageError("JQ-IMPORT-014", limit=MOST_IN_WORKBOOK)
         with Export(path) as out:
-            out.write(no_changes())
+            if not total:
+                out.write(no_changes())
             for part in rows.collect_batches(chunk_size=_PIECE, maintain_order=True):
                 out.write(part)
 

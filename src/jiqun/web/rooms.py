@@ -15,6 +15,7 @@ from jiqun.survey.room import ROOM as SURVEY
 from jiqun.web.pages import (
     account,
     accounts,
+    changes,
     classify,
     clusters,
     compare,
@@ -50,6 +51,7 @@ UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
 PAGES: tuple[APIRouter, ...] = (
     account.router,
     accounts.router,
+    changes.router,
     classify.router,
     clusters.router,
     compare.router,

@@ -34,6 +34,7 @@ JOBS: dict[str, Text] = {
     "imports.read": Text("读取文件", "Read a file"),
     "imports.check": Text("检查导入", "Check an import"),
     "imports.load": Text("装载", "Load a table"),
+    "imports.compare": Text("比较两次装载", "Comparing two loads"),
     "imports.sweep": Text("清理旧的上传文件", "Clear away old uploads"),
     "geocode.run": Text("地理编码", "Ask a geocoder"),
     "points.apply": Text("按决定重新落位", "Place anew as decided"),

@@ -34,10 +34,11 @@ from jiqun.web.visitor import ApiCallerDep, VisitorDep, WorkspaceDep, settings_o
 router = APIRouter(include_in_schema=False)
 api_router = APIRouter(prefix="/api/v1", tags=["Intake 装载"])
 
-_TYPES = {
+FILES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".csv": "text/csv; charset=utf-8",
 }
+"""Files that are given out: ending and type."""
 AT_ONCE = 10
 """Files on their way in, of the forty threads that a console has."""
 _AGAIN_SECONDS = 10
@@ -145,8 +146,8 @@ def template(name: str, visitor: VisitorDep) -> Response:
     visitor.require("intake.receive", *_ROLES)
     table, _, suffix = name.rpartition(".")
     described = schema(table)
-    if f".{suffix}" not in _TYPES:
-        raise UsageError("JQ-FILE-017", file=name, known=" / ".join(_TYPES))
+    if f".{suffix}" not in FILES:
+        raise UsageError("JQ-FILE-017", file=name, known=" / ".join(FILES))
     with TemporaryDirectory() as folder:
         made = write_template(described.name, Path(folder) / f"{described.name}.{suffix}", visitor.language)
         return _download(made)
@@ -155,7 +156,7 @@ def template(name: str, visitor: VisitorDep) -> Response:
 def _download(path: Path) -> Response:
     return Response(
         path.read_bytes(),
-        media_type=_TYPES[path.suffix],
+        media_type=FILES[path.suffix],
         headers={"Content-Disposition": f'attachment; filename="{path.name}"', "Cache-Control": "no-store"},
     )
 
@@ -164,8 +165,8 @@ def _download(path: Path) -> Response:
 def findings(import_id: str, suffix: str, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """All findings with their rows, for a spreadsheet."""
     found = import_pages.find(visitor, workspace, import_id)
-    if f".{suffix}" not in _TYPES:
-        raise UsageError("JQ-FILE-017", file=f"findings.{suffix}"[:60], known=" / ".join(_TYPES))
+    if f".{suffix}" not in FILES:
+        raise UsageError("JQ-FILE-017", file=f"findings.{suffix}"[:60], known=" / ".join(FILES))
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"findings.{suffix}"
         records.findings(workspace, found).export(path)

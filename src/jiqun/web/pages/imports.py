@@ -241,10 +241,10 @@ def configure(
 ) -> Response:
     """Save what the columns are; `then=check` goes on to the check."""
     found = find(visitor, workspace, import_id)
-    key = _text(form, "key")
+    key = text_of(form, "key")
     try:
         done = room.configure(visitor.actor, workspace, _configuration(form, found), key=key)
-        if done.state != "reading" and _text(form, "then") == "check":
+        if done.state != "reading" and text_of(form, "then") == "check":
             room.check(visitor.actor, workspace, room.One(id=found.id), key=f"{key}-check")
             return see_other(f"/imports/{found.id}/check")
     except JiqunError as error:
@@ -256,13 +256,13 @@ def _configuration(form: FormData, found: Import) -> room.Configuration:
     try:
         return room.Configuration(
             id=found.id,
-            version=int(_text(form, "version")),
-            table_name=_text(form, "table") or found.table_name,
+            version=int(text_of(form, "version")),
+            table_name=text_of(form, "table") or found.table_name,
             options=Options(
-                sheet=_text(form, "sheet") or None,
-                encoding=_text(form, "encoding") or None,
-                crs=_text(form, "crs") or found.options.crs,  # type: ignore[arg-type]  # checked by the model
-                as_of=date.fromisoformat(_text(form, "as_of")),
+                sheet=text_of(form, "sheet") or None,
+                encoding=text_of(form, "encoding") or None,
+                crs=text_of(form, "crs") or found.options.crs,  # type: ignore[arg-type]  # checked by the model
+                as_of=date.fromisoformat(text_of(form, "as_of")),
             ),
             mapping=_mapping(form, found),
         )
@@ -276,7 +276,7 @@ def _mapping(form: FormData, found: Import) -> tuple[Mapped, ...]:
         return found.mapping
     described = schema(found.table_name)
     automatic = {c.position: "-" if c.extra else c.target for c in match_columns(found.look.headers, described)[0]}
-    chosen = {place: _text(form, f"column-{place}") or automatic[place] for place in automatic}
+    chosen = {place: text_of(form, f"column-{place}") or automatic[place] for place in automatic}
     targets = [target for target in chosen.values() if target not in {"-", ""}]
     several = {target for target in targets if targets.count(target) > 1}
     return tuple(
@@ -323,7 +323,7 @@ def check(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, 
     """Begin the check."""
     found = find(visitor, workspace, import_id)
     try:
-        room.check(visitor.actor, workspace, room.One(id=found.id), key=_text(form, "key"))
+        room.check(visitor.actor, workspace, room.One(id=found.id), key=text_of(form, "key"))
     except JiqunError as error:
         return _check(request, visitor, workspace, find(visitor, workspace, import_id), refused=error)
     return see_other(f"/imports/{found.id}/check")
@@ -422,12 +422,12 @@ def _title(found: Import) -> str | None:
 def mend(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Save corrections of the rows on the page; `then=check` goes on to the check."""
     found = find(visitor, workspace, import_id)
-    key, code, start = _text(form, "key"), _text(form, "code"), _number(form, "start")
+    key, code, start = text_of(form, "key"), text_of(form, "code"), _number(form, "start")
     try:
         changes = _changes(form, found)
         if changes:
             room.fix(visitor.actor, workspace, checked(room.FixRequest, id=found.id, fixes=changes), key=key)
-        if _text(form, "then") == "check":
+        if text_of(form, "then") == "check":
             room.check(visitor.actor, workspace, room.One(id=found.id), key=f"{key}-check")
             return see_other(f"/imports/{found.id}/check")
     except JiqunError as error:
@@ -446,7 +446,7 @@ def _changes(form: FormData, found: Import) -> tuple[Fix, ...]:
         numbers = row.isdecimal() and column.isdecimal() and len(place) <= _LONGEST_PLACE
         if kind != "cell" or not isinstance(value, str) or not numbers:
             continue
-        if value != _text(form, f"was-{place}") and int(column) < len(found.look.headers):
+        if value != text_of(form, f"was-{place}") and int(column) < len(found.look.headers):
             changes.append((int(row), found.look.headers[int(column)], value))
     return _valid(tuple((row, header, "", value.strip() or None) for row, header, value in changes))
 
@@ -462,11 +462,11 @@ def _valid(cells: tuple[tuple[int, str, str, str | None], ...]) -> tuple[Fix, ..
 def replace(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Replace a value of a column wherever it stands."""
     found = find(visitor, workspace, import_id)
-    code, start = _text(form, "code"), _number(form, "start")
+    code, start = text_of(form, "code"), _number(form, "start")
     try:
-        value = _text(form, "value").strip() or None
-        rule = _valid(((0, _text(form, "column"), _text(form, "found"), value),))
-        room.fix(visitor.actor, workspace, room.FixRequest(id=found.id, fixes=rule), key=_text(form, "key"))
+        value = text_of(form, "value").strip() or None
+        rule = _valid(((0, text_of(form, "column"), text_of(form, "found"), value),))
+        room.fix(visitor.actor, workspace, room.FixRequest(id=found.id, fixes=rule), key=text_of(form, "key"))
     except JiqunError as error:
         return _mend(request, visitor, workspace, found, code=code, start=start, refused=error)
     return see_other(_rows_path(found, code, start), done="fixed")
@@ -477,13 +477,13 @@ def unfix(import_id: str, form: FormDep, visitor: VisitorDep, workspace: Workspa
     """Take one correction back, or all."""
     found = find(visitor, workspace, import_id)
     cells = None
-    if not _text(form, "all"):
+    if not text_of(form, "all"):
         cell = checked(
-            room.Cell, row=_number(form, "row"), column=_text(form, "column"), found=_text(form, "found")[:500]
+            room.Cell, row=_number(form, "row"), column=text_of(form, "column"), found=text_of(form, "found")[:500]
         )
         cells = (cell,)
-    room.unfix(visitor.actor, workspace, room.UnfixRequest(id=found.id, cells=cells), key=_text(form, "key"))
-    return see_other(_rows_path(found, _text(form, "code"), _number(form, "start")), done="unfixed")
+    room.unfix(visitor.actor, workspace, room.UnfixRequest(id=found.id, cells=cells), key=text_of(form, "key"))
+    return see_other(_rows_path(found, text_of(form, "code"), _number(form, "start")), done="unfixed")
 
 
 def _rows_path(found: Import, code: str, start: int) -> str:
@@ -531,8 +531,8 @@ def load(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, w
     """Begin the load."""
     found = find(visitor, workspace, import_id)
     try:
-        asked = room.LoadRequest(id=found.id, replace=_text(form, "replace") == "yes")
-        room.load(visitor.actor, workspace, asked, key=_text(form, "key"))
+        asked = room.LoadRequest(id=found.id, replace=text_of(form, "replace") == "yes")
+        room.load(visitor.actor, workspace, asked, key=text_of(form, "key"))
     except JiqunError as error:
         return _check(request, visitor, workspace, find(visitor, workspace, import_id), refused=error)
     return see_other(f"/imports/{found.id}/load")
@@ -543,7 +543,7 @@ def undo(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, w
     """Take the load back."""
     found = find(visitor, workspace, import_id)
     try:
-        room.undo(visitor.actor, workspace, room.One(id=found.id), key=_text(form, "key"))
+        room.undo(visitor.actor, workspace, room.One(id=found.id), key=text_of(form, "key"))
     except JiqunError as error:
         return _loaded(request, visitor, workspace, found, refused=error)
     return see_other(f"/imports/{found.id}/load", done="undone")
@@ -553,28 +553,28 @@ def undo(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, w
 def search(import_id: str, form: FormDep, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Begin the search for clusters in what was loaded."""
     find(visitor, workspace, import_id)
-    queued = clusters.run(visitor.actor, workspace, clusters.RunRequest(), key=_text(form, "key"))
+    queued = clusters.run(visitor.actor, workspace, clusters.RunRequest(), key=text_of(form, "key"))
     return see_other(f"/jobs/{queued.job}")
 
 
 @router.post("/{import_id}/again")
 def again(import_id: str, form: FormDep, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Begin anew with the same file."""
-    done = room.again(visitor.actor, workspace, room.One(id=import_id[:60]), key=_text(form, "key"))
+    done = room.again(visitor.actor, workspace, room.One(id=import_id[:60]), key=text_of(form, "key"))
     return see_other(f"/imports/{done.id}/columns")
 
 
 @router.post("/{import_id}/retry")
 def retry(import_id: str, form: FormDep, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Go on with a job that was given up."""
-    room.retry(visitor.actor, workspace, room.One(id=import_id[:60]), key=_text(form, "key"))
+    room.retry(visitor.actor, workspace, room.One(id=import_id[:60]), key=text_of(form, "key"))
     return see_other(f"/imports/{import_id[:60]}")
 
 
 @router.post("/{import_id}/discard")
 def discard(import_id: str, form: FormDep, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """Give the import up."""
-    room.discard(visitor.actor, workspace, room.One(id=import_id[:60]), key=_text(form, "key"))
+    room.discard(visitor.actor, workspace, room.One(id=import_id[:60]), key=text_of(form, "key"))
     return see_other("/imports", done="discarded")
 
 
@@ -582,11 +582,12 @@ def _job(workspace: WorkspaceDep, found: Import) -> Any:
     return workspace.database.jobs.find(found.job) if found.job and found.state in BUSY else None
 
 
-def _text(form: FormData, name: str) -> str:
+def text_of(form: FormData, name: str) -> str:
+    """A field of a form as text; empty where there is none."""
     value = form.get(name)
     return value if isinstance(value, str) else ""
 
 
 def _number(form: FormData, name: str) -> int:
-    text = _text(form, name)
+    text = text_of(form, name)
     return int(text) if text.isdecimal() and len(text) <= 15 else 0
