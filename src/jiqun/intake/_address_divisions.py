@@ -31,6 +31,8 @@ _WEIGHTS = {
 """What a name says: the coarser the harder to mistake, so that of two that contradict each other the coarser counts."""
 _AMID: Final = 0.3
 """Share of its weight that a name has which does not stand in the head of its text."""
+_AFTER: Final = 8
+"""Characters after a short name that tell whether it is one of a street or a house."""
 _GIVEN: Final = 4.0
 """Weight of a code that is given beside the text."""
 
@@ -71,6 +73,56 @@ def find_divisions(texts: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
     against (names that contradict).
     """
     names = _names(gazetteer)
+    lines, alike = _heads(texts, names)
+    found = _find(lines, names)
+    return alike.join(found, left_on="like", right_on="id").drop("like")
+
+
+def _heads(texts: pl.DataFrame, names: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What of each text decides, once for all that are alike; and id → like, the one that it is like.
+
+    What follows the last name in a text, a street and a number, decides nothing, but for some characters after a short
+    name, which may be that of a street. So a million addresses are some thousand heads.
+    """
+    given = ["code"] if "code" in texts.columns else []
+    known = _patterns(names.filter(pl.col("kind") != LETTER))  # which counts only before another
+    brief = names.filter(~pl.col("kind").is_in([FULL, FORMER]))["pattern"].unique().implode()
+    lines = texts.with_columns(text=pl.col("text").fill_null("").str.slice(0, LONGEST)).select(
+        "id",
+        "country",
+        "field",
+        *given,
+        "text",
+        start=pl.col("text").str.find_many(known, leftmost=True).list.last(),
+        match=pl.col("text").str.extract_many(known, leftmost=True).list.last(),
+    )
+    body, end = pl.col("text").cast(pl.Binary), pl.col("start") + pl.col("match").str.len_bytes()
+    tail = pl.when(pl.col("match").is_in(brief)).then(body.bin.slice(end, None).cast(pl.String).str.slice(0, _AFTER))
+    # numbers of houses decide nothing: with all their digits alike, more is alike
+    head = pl.concat_str(body.bin.slice(0, end).cast(pl.String), tail.fill_null("")).str.replace_all("[0-9]", "0")
+    lines = lines.with_columns(text=pl.when(pl.col("match").is_not_null()).then(head).otherwise(pl.lit("")))
+    lines = lines.drop("start", "match")
+    told = pl.col("text") != ""
+    lines = lines.filter(told | pl.col("code").is_not_null() if given else told)
+    said = pl.format("{}\x1d{}", "field", "text").str.join("\x1e")
+    alike = lines.group_by("id", maintain_order=True).agg(
+        said.alias("said"), pl.col("country").first(), *(pl.col(name).max() for name in given)
+    )
+    alike = alike.with_columns(like=pl.col("id").first().over("said", "country", *given)).select("id", "like")
+    return lines.join(alike.select(id="like").unique(), on="id", how="semi", maintain_order="left"), alike
+
+
+def _patterns(names: pl.DataFrame) -> list[str]:
+    """Every name, the longest first."""
+    every = names["pattern"].unique().to_frame()
+    patterns: list[str] = every.sort(pl.col("pattern").str.len_chars(), "pattern", descending=[True, False])[
+        "pattern"
+    ].to_list()
+    return patterns
+
+
+def _find(texts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """As `find_divisions`, of what is different."""
     hits = _hits(texts, names)
     if hits.is_empty():
         return _nothing(texts)
@@ -87,21 +139,23 @@ def find_divisions(texts: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
     # a field was needed if one of its names says more than all before it
     before = pl.col("rank").cum_max().over("id").shift(1).over("id").fill_null(-1)
     counted = heads.with_columns(counts=pl.col("first") | (pl.col("rank") > finest), needed=pl.col("rank") > before)
-    summary = counted.group_by("id").agg(
-        pl.col("match").filter(pl.col("counts")).unique(maintain_order=True).alias("matched"),
-        pl.col("match").filter(pl.col("kind") == ZONE).first().alias("zone"),
-        pl.col("match").filter(pl.col("kind") == FORMER).first().alias("former"),
-        pl.col("changed").drop_nulls().first().alias("changed"),
-        (pl.col("kind") == LETTER).any().alias("short"),
-        (pl.col("rank") == 1).any().alias("city_told"),
-        pl.col("field").filter(pl.col("counts") & pl.col("needed")).max().alias("field"),
+    told_of = {"zone": pl.col("kind") == ZONE, "former": pl.col("kind") == FORMER}
+    counted = counted.with_columns(
+        *(pl.when(which).then(pl.col("match")).alias(name) for name, which in told_of.items()),
+        short=pl.col("kind") == LETTER,
+        city_told=pl.col("rank") == 1,
+        by=pl.when(pl.col("counts") & pl.col("needed")).then("field"),
     )
-    finest_here = pl.col("rank") == pl.col("rank").max().over("id", "field")
-    ends = counted.filter("counts").filter(finest_here).group_by("id", "field").agg(pl.col("end").max())
+    summary = counted.group_by("id").agg(
+        pl.col("zone", "former", "changed", "short", "city_told").max(), pl.col("by").max().alias("field")
+    )
+    counted = counted.filter("counts").select("id", "field", "match", "rank", "end")
+    matched = counted.unique(["id", "match"], keep="first", maintain_order=True)
+    matched = matched.group_by("id", maintain_order=True).agg(pl.col("match").alias("matched"))
     last = (
-        ends.sort("field")
-        .group_by("id", maintain_order=True)
-        .agg(pl.col("field").last().alias("end_field"), pl.col("end").last())
+        counted.sort("id", "field", "rank", "end")
+        .unique("id", keep="last", maintain_order=True)
+        .select("id", "end", end_field="field")
     )
     doubtful = (
         told.filter(~pl.col("any"), pl.col("kind") != LETTER)
@@ -116,7 +170,9 @@ def find_divisions(texts: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
             .alias("against"),
         )
     )
-    out = chosen.join(summary, on="id", how="left").join(last, on="id", how="left").join(doubtful, on="id", how="left")
+    out = chosen
+    for more in (summary, matched, last, doubtful):
+        out = out.join(more, on="id", how="left")
     code = pl.coalesce("best_d", "best_c", "best_p")
     return out.select(
         "id",
@@ -162,17 +218,8 @@ def _names(gazetteer: Gazetteer) -> pl.DataFrame:
 
 def _hits(texts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Every name in every text that can be one there, once for each unit it may mean."""
-    patterns = (
-        names["pattern"]
-        .unique()
-        .to_frame()
-        .sort(pl.col("pattern").str.len_chars(), "pattern", descending=[True, False])
-    )
-    known = patterns.to_series().to_list()
-    given = [name for name in ("code",) if name in texts.columns]
-    lines = texts.filter(pl.col("text").is_not_null()).select(
-        "id", "country", "field", *given, text=pl.col("text").str.slice(0, LONGEST)
-    )
+    known = _patterns(names)
+    lines = texts.select("id", "country", "field", "text")
     found = (
         lines.with_columns(
             start=pl.col("text").str.find_many(known, leftmost=True),
@@ -181,23 +228,10 @@ def _hits(texts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("match").list.len() > 0)
         .explode("start", "match")
     )
-    body = pl.col("text").cast(pl.Binary)
-    end = pl.col("start") + pl.col("match").str.len_bytes()
-    found = found.with_columns(end=end).with_columns(after=body.bin.slice(pl.col("end"), None).cast(pl.String))
+    found = found.with_columns(end=pl.col("start") + pl.col("match").str.len_bytes())
     line = ["id", "field"]
     hits = found.join(names, left_on="match", right_on="pattern", how="inner", maintain_order="left")
-    kind = pl.coalesce(
-        pl.when((pl.col("level") == level) & (pl.col("kind") == SHORT)).then(pl.col("after").str.extract(f"^({words})"))
-        for level, words in _KINDS.items()
-    )
-    hits = hits.with_columns(suffix=kind).with_columns(
-        pl.col("end") + pl.col("suffix").str.len_bytes().fill_null(0),
-        tail=pl.when(pl.col("suffix").is_not_null())
-        .then(pl.col("after").str.strip_prefix(pl.col("suffix")))
-        .otherwise("after"),
-    )
-    loose = pl.col("kind").is_in([SHORT, ZONE]) & pl.col("suffix").is_null()
-    hits = hits.filter(~(loose & pl.col("tail").str.contains(_decoys())))
+    hits = _with_kinds(hits)
     # 沪 is Shanghai before 嘉定区, and 京 is nothing in 京东方
     letter = pl.col("kind") == LETTER
     follower = hits.filter(~letter).select(*line, "p", end="start")
@@ -210,13 +244,10 @@ def _hits(texts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
         .sort(*line, "start")
         .with_columns(before=pl.col("end").shift(1).over(line).fill_null(0), nth=pl.int_range(pl.len()).over(line))
     )
-    gap = (
-        pl.col("text")
-        .cast(pl.Binary)
-        .bin.slice(pl.col("before"), (pl.col("start").cast(pl.Int64) - pl.col("before").cast(pl.Int64)).clip(0))
-    )
-    spots = spots.with_columns(gap=gap.cast(pl.String)).with_columns(
-        linked=pl.col("gap").str.contains(_BETWEEN).fill_null(value=False)
+    width = (pl.col("start").cast(pl.Int64) - pl.col("before").cast(pl.Int64)).clip(0)
+    gap = pl.when(width > 0).then(pl.col("text").cast(pl.Binary).bin.slice(pl.col("before"), width).cast(pl.String))
+    spots = spots.with_columns(gap=gap.fill_null("")).with_columns(
+        linked=(pl.col("gap") == "") | pl.col("gap").str.contains(_BETWEEN)
     )
     spots = spots.with_columns(
         run=(~pl.col("linked") & (pl.col("nth") > 0)).cum_sum().over(line),
@@ -226,6 +257,22 @@ def _hits(texts: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     hits = _of_country(hits)
     hits = hits.with_columns(first_field=pl.col("field").min().over("id"))
     return _given(_believable(hits), texts, names)
+
+
+def _with_kinds(hits: pl.DataFrame) -> pl.DataFrame:
+    """Hits with the kind (市, 县 …) that follows a short name as part of it; without short names of streets and houses."""
+    brief = pl.col("kind").is_in([SHORT, ZONE])
+    full = hits.filter(~brief).with_columns(suffix=pl.lit(None, pl.String))
+    after = pl.col("text").cast(pl.Binary).bin.slice(pl.col("end"), None).cast(pl.String)
+    short = hits.filter(brief).with_columns(after=after)
+    kind = pl.coalesce(
+        pl.when((pl.col("level") == level) & (pl.col("kind") == SHORT)).then(pl.col("after").str.extract(f"^({words})"))
+        for level, words in _KINDS.items()
+    )
+    short = short.with_columns(suffix=kind)
+    short = short.filter(pl.col("suffix").is_not_null() | ~pl.col("after").str.contains(_decoys()))
+    short = short.with_columns(pl.col("end") + pl.col("suffix").str.len_bytes().fill_null(0))
+    return pl.concat([full, short.select(full.columns)])
 
 
 def _decoys() -> str:

@@ -326,7 +326,12 @@ def _divisions_of(found: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
         pl.coalesce("n_lon", "lon").alias("lon"),
         pl.coalesce("n_lat", "lat").alias("lat"),
         pl.when(finer).then(pl.lit("county")).otherwise("precision").alias("precision"),
-        pl.when(finer).then(PRECISION_KM["county"]).otherwise("precision_km").alias("precision_km"),
+        pl.when(finer)
+        .then(PRECISION_KM["county"])
+        .when((pl.col("country") == "CN") & (pl.col("precision") == "city"))
+        .then(DETAIL_KM["city"])
+        .otherwise("precision_km")
+        .alias("precision_km"),
         pl.concat_list(pl.coalesce("n_name", "place_name")).alias("matched"),
     )
 
