@@ -24,7 +24,9 @@ class Succession:
     next_number: int
 
 
-def succeed(members: pl.DataFrame, previous: pl.DataFrame | None, *, next_number: int = 1) -> Succession:
+def succeed(
+    members: pl.DataFrame, previous: pl.DataFrame | None, *, next_number: int = 1, prefix: str = "c"
+) -> Succession:
     """Match the clusters of a run to those of the run before.
 
     Two clusters are kin when the weight of the members they share is at least half of either one's weight. Of kin, the
@@ -45,6 +47,8 @@ def succeed(members: pl.DataFrame, previous: pl.DataFrame | None, *, next_number
         id, cluster_id, weight of the run before; None for the first run.
     next_number
         First number free for a new id.
+    prefix
+        Letter that ids begin with: c for clusters on the map, n for those on a network.
 
     Examples
     --------
@@ -86,7 +90,7 @@ def succeed(members: pl.DataFrame, previous: pl.DataFrame | None, *, next_number
         else:
             event = "split" if children[ids[0]] > 1 else "continued"
         if cluster not in heirs:
-            heirs[cluster] = f"c{next_number:04d}"
+            heirs[cluster] = f"{prefix}{next_number:04d}"
             next_number += 1
         rows.append((cluster, heirs[cluster], event, ids, float(parents["shared"].sum())))
     schema: dict[str, pl.DataType | type[pl.DataType]] = {
