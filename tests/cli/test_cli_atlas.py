@@ -86,17 +86,3 @@ def test_export_refuses_what_it_cannot_write(run, workspace, tmp_path):
     code, _, err = run("atlas", "export", "-o", tmp_path / "atlas.docx")
     assert code == 2
     assert ".geojson" in err
-
-
-def test_measures_of_a_file(run, tmp_path):
-    (tmp_path / "cells.csv").write_text("region,industry,staff\nA,x,30\nA,y,70\nB,x,10\nB,y,90\n")
-    code, out, _ = run("atlas", "measure", "lq", tmp_path / "cells.csv", "--size", "staff", "--format", "csv")
-    assert code == 0
-    assert sorted(pl.read_csv(out.encode())["lq"].round(3)) == [0.5, 0.875, 1.125, 1.5]
-    for kind in ("interval", "herfindahl", "krugman"):
-        assert run("atlas", "measure", kind, tmp_path / "cells.csv")[0] == 0
-    code, _, err = run("atlas", "measure", "lq", tmp_path / "cells.csv", "--region", "bezirk")
-    assert code == 1
-    assert "JQ-USE-003" in err
-    (tmp_path / "empty.csv").write_text("")
-    assert run("atlas", "measure", "lq", tmp_path / "empty.csv")[0] == 2

@@ -13,6 +13,7 @@ TOPICS = {
     "clusters": Text("集群如何识别", "How clusters are found"),
     "classes": Text("做什么", "What firms make"),
     "regions": Text("按地区", "By region"),
+    "measures": Text("整体测度", "Measures of the register"),
     "history": Text("历次变化", "Change from run to run"),
     "maps": Text("地图如何绘制", "How maps are drawn"),
 }

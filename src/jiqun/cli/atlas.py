@@ -1,4 +1,4 @@
-"""`jiqun atlas`: find clusters, list them, look at one, export; specialisation measures of any table."""
+"""`jiqun atlas`: find clusters, list them, look at one, export."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import polars as pl
 import shapely
 import typer
 
-from jiqun.atlas import desk, measures
+from jiqun.atlas import desk
 from jiqun.atlas.documents import atlas_document
 from jiqun.atlas.listing import short_table, summary_table
 from jiqun.atlas.outline import feature_collection
 from jiqun.atlas.reading import kind_of
 from jiqun.atlas.subject import Subject, subject_of
+from jiqun.cli import core_share, measures, network
 from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
@@ -67,22 +68,16 @@ class Calibrate(StrEnum):
     draws = "draws"
 
 
-class Measure(StrEnum):
-    """A specialisation measure."""
-
-    lq = "lq"
-    interval = "interval"
-    herfindahl = "herfindahl"
-    krugman = "krugman"
-
-
 def register(app: typer.Typer) -> None:
     """Add the atlas's commands."""
     atlas = typer.Typer(no_args_is_help=True, help="图谱 Atlas: clusters in the loaded organisations.")
     app.add_typer(atlas, name="atlas")
-    for command in (run, list_clusters, show, export, runs, measure):
+    for command in (run, list_clusters, show, export, runs):
         name = {"list_clusters": "list"}.get(command.__name__, command.__name__)
         atlas.command(name)(command)
+    measures.register(atlas)
+    network.register(atlas)
+    atlas.command("core-share")(core_share.shares)
 
 
 def run(
@@ -229,38 +224,6 @@ def runs(digital: Digital = None, workspace: WorkspaceOption = None, form: Forma
     write(pl.DataFrame(rows, schema=schema), form)
 
 
-def measure(
-    kind: Annotated[Measure, typer.Argument(help="lq, interval, herfindahl or krugman.")],
-    file: Annotated[
-        Path, typer.Argument(help="CSV or Parquet, one row per firm or cell.", exists=True, dir_okay=False)
-    ],
-    region: Annotated[str, typer.Option(help="Column of the region.")] = "region",
-    industry: Annotated[str, typer.Option(help="Column of the industry.")] = "industry",
-    size: Annotated[str | None, typer.Option(help="Column of the size; default: count rows.")] = None,
-    coverage: Annotated[float, typer.Option(help="For interval: share of firms that the register holds.")] = 1.0,
-    misclassified: Annotated[float, typer.Option(help="For interval: share in a wrong industry.")] = 0.0,
-    misplaced: Annotated[float, typer.Option(help="For interval: share in a wrong region.")] = 0.0,
-    form: FormatOption = Format.table,
-) -> None:
-    """Specialisation of regions 专业化测度: location quotient, interval, Herfindahl, Krugman.
-
-    Example: jiqun atlas measure lq cells.csv --size employees --format csv
-    """
-    cells = _read(file)
-    if kind is Measure.interval:
-        table = measures.location_quotient_interval(
-            cells, region=region, industry=industry, coverage=coverage, misclassified=misclassified, misplaced=misplaced
-        )
-    else:
-        function = {
-            Measure.lq: measures.location_quotient,
-            Measure.herfindahl: measures.herfindahl,
-            Measure.krugman: measures.krugman_index,
-        }[kind]
-        table = function(cells, region=region, industry=industry, size=size)
-    write(table.sort(region), form)
-
-
 def write_clusters(clusters: pl.DataFrame, form: Format) -> None:
     """Clusters in rank order: a few columns for people, all for programs."""
     write(short_table(clusters, current_language()) if form is Format.table else summary_table(clusters), form)
@@ -315,13 +278,6 @@ def tell(result: StoredResult) -> None:
         zh += f"{values['draws']} 个随机登记库中，{rate} 有所发现。"
         en += f" Of {values['draws']} random registers, {rate} gave any find."
     say(zh, en)
-
-
-def _read(file: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UsageError("JQ-USE-004", file=file, reason=str(error).splitlines()[0]) from error
 
 
 def _worded(value: object) -> str | None:

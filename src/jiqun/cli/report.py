@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from jiqun.accounts.mine import unpublished
-from jiqun.atlas import desk
-from jiqun.atlas.documents import atlas_document, cluster_document, region_document
+from jiqun.atlas import desk, measured
+from jiqun.atlas.documents import atlas_document, cluster_document, measures_document, region_document
 from jiqun.atlas.subject import subject_of
 from jiqun.cli.atlas import Digital, RunId
 from jiqun.cli.output import say
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
     report.command("cluster")(cluster)
     report.command("region")(region)
     report.command("atlas")(atlas)
+    report.command("measures")(measures)
 
 
 def cluster(
@@ -107,6 +108,22 @@ def atlas(
         template,
         opened.clock,
     )
+
+
+def measures(
+    output: Output,
+    language: LanguageOption = None,
+    template: Template = None,
+    run_id: RunId = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Report on the register's measures 测度报告: concentration, distances with bands, complexity, neighbours.
+
+    Example: jiqun report measures -o measures.docx --lang zh
+    """
+    opened = open_workspace(workspace)
+    result = measured.current(LOCAL, opened, run_id)
+    write(measures_document(result, subject_of(opened, result)), output, language, template, opened.clock)
 
 
 def _code(result: StoredResult, name: str) -> str:
