@@ -15,7 +15,7 @@ from jiqun.atlas import network_desk
 from jiqun.atlas.clusters import LEAST_ALPHA
 from jiqun.atlas.network_desk import Analysis
 from jiqun.atlas.operations import ClusterId
-from jiqun.atlas.reading import READERS, RESERVED_SIZES, Rows, published, sees_all, version
+from jiqun.atlas.reading import READERS, RESERVED_SIZES, Rows, sees_all, version
 from jiqun.atlas.room import ROOM
 from jiqun.core.actor import LOCAL, Actor, Role
 from jiqun.core.errors import UsageError
@@ -141,9 +141,13 @@ class LinkageRequest(Model):
 
 
 class LinkageAnswer(Model):
-    """Observed against expected linkage, and the type, of a cluster on the map 集群的关联与类型; null where not analysed."""
+    """Observed against expected linkage, and the type, of a cluster on the map 集群的关联与类型; null where not analysed.
+
+    `digital`: the class whose clusters the analysis looked at; ids are of that class.
+    """
 
     cluster_id: str
+    digital: str | None = None
     members: int | None = None
     response: float | None = None
     used: int | None = None
@@ -221,16 +225,22 @@ def network_clusters(actor: Actor, workspace: Workspace, request: NetworkCluster
 @ROOM.operation("positions", "网络位置", "Positions in the network", roles=SEES_TIES)
 def positions(actor: Actor, workspace: Workspace, request: PositionsRequest) -> Page[PositionRow]:
     """Firms by their position; only for those who may see who is linked with whom."""
+    frame = positions_frame(actor, workspace, request)
+    result = network_desk.current(actor, workspace, request.run)
+    said = version(result.id, request.sort, request.cluster_id, frame.height)
+    return paged(Rows(frame, lambda row: PositionRow(**row)), request, version=said)
+
+
+def positions_frame(actor: Actor, workspace: Workspace, request: PositionsRequest) -> pl.DataFrame:
+    """All rows of `positions` as a frame, for those who may ask it."""
+    positions.check(actor, request)
     result = network_desk.current(actor, workspace, request.run)
     frame = shown(workspace, result.table("nodes"))
     if request.cluster_id is not None:
         find(result, request.cluster_id)
         frame = frame.filter(pl.col("cluster_id") == request.cluster_id)
     frame = frame.sort(request.sort, "node", descending=[request.sort != "constraint", False], nulls_last=True)
-    said = version(result.id, request.sort, request.cluster_id, frame.height)
-    return paged(
-        Rows(frame.select(list(PositionRow.model_fields)), lambda row: PositionRow(**row)), request, version=said
-    )
+    return frame.select(list(PositionRow.model_fields))
 
 
 @ROOM.operation("leaders", "链主", "Chain leaders of a cluster", roles=READERS)
@@ -294,16 +304,21 @@ def _run(workspace: Workspace, job: Job, report: Report) -> JSON:
 HANDLERS: Mapping[str, Handler] = {RUN: _run}
 
 
+def hidden(workspace: Workspace) -> frozenset[str]:
+    """Firms that are not shown by name."""
+    return unpublished(workspace)
+
+
 def shown(workspace: Workspace, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of firms without those that are not shown by name."""
-    hidden = unpublished(workspace)
-    return (
-        published(rows.with_columns(pl.col("id").fill_null("")), hidden).with_columns(
-            id=pl.when(pl.col("id") != "").then("id")
-        )
-        if hidden
-        else rows
-    )
+    """Rows of firms without those that are not shown by name; names that are no organisation's stay."""
+    apart = hidden(workspace)
+    return rows.filter(~pl.col("id").is_in(list(apart)) | pl.col("id").is_null()) if apart else rows
+
+
+def kinds(workspace: Workspace) -> list[str]:
+    """The kinds of links that are loaded."""
+    rows = workspace.scan("links").select(pl.col("kind").drop_nulls().unique().sort()).collect()
+    return list(map(str, rows["kind"]))
 
 
 def find(result: StoredResult, cluster_id: str) -> dict[str, Any]:
@@ -332,4 +347,4 @@ def linked(result: StoredResult, cluster_id: str) -> LinkageAnswer:
         row = kind.row(0, named=True)
         told |= {name: row[name] for name in LinkageAnswer.model_fields if name in row and name != "cluster_id"}
         told |= {"why_zh": row["reason_zh"], "why_en": row["reason_en"]}
-    return LinkageAnswer(cluster_id=cluster_id, **told)
+    return LinkageAnswer(cluster_id=cluster_id, digital=result.lineage.parameters["digital"], **told)
