@@ -107,6 +107,7 @@ def _calibration(told: Any, stored: StoredResult) -> Figure:
     at, observed, low, high = (
         tuple(part[key] for part in bins) for key in ("predicted", "observed", "observed_low", "observed_high")
     )
+    at = tuple(100 * value for value in at)
     curve = Curve(Text("实际占比", "Observed share"), at, observed, low, high, Text("95 % 区间", "95 % interval"))
     off = max((abs(part["predicted"] - part["observed"]) for part in bins), default=0.0)
     return Figure(
@@ -116,7 +117,7 @@ def _calibration(told: Any, stored: StoredResult) -> Figure:
             f"Probability and observed share differ by at most {_percent(off)}",
         ),
         Text("按概率分组，实际属核心产业的占比", "Share that is core, by groups of probability"),
-        Curves(curve, Text("模型给出的概率", "Probability by the model"), Text("占比", "share"), digits=2),
+        Curves(curve, Text("模型给出的概率(%)", "Probability by the model, %"), Text("占比", "share"), digits=2),
         table,
     )
 
