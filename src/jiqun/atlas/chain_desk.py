@@ -12,7 +12,7 @@ import polars as pl
 from jiqun.accounts.mine import unpublished
 from jiqun.atlas.chain_data import Chain
 from jiqun.atlas.chain_places import PLACED, SOURCES, Places, place_firms
-from jiqun.atlas.chain_records import KeptChain, find_chain
+from jiqun.atlas.chain_records import KeptChain, find_chain, kept
 from jiqun.atlas.chain_strength import ChainMap, candidates, chain_gaps, chain_map
 from jiqun.atlas.industry_space import relatedness_density
 from jiqun.atlas.reading import RESERVED_SIZES, Run, Which, current_links, find_cluster, find_run, sees_all
@@ -107,6 +107,13 @@ def placed(workspace: Workspace, chain: Chain) -> StoredResult | None:
     return next((one for one in alike if one.lineage.inputs[0].digest == digest), alike[0] if alike else None)
 
 
+def stamp(workspace: Workspace) -> str:
+    """Names all that a page may show of chains and core industries; it changes where any of it does."""
+    placed_now = (placed(workspace, one.chain) for one in kept(workspace).values())
+    core = workspace.result("core-share")
+    return " ".join(result.id[:12] for result in (*placed_now, core) if result)
+
+
 def places_of(result: StoredResult) -> Places:
     """The places of a stored result."""
     return _places(result.path)
@@ -142,18 +149,18 @@ def look(
     MeasureInputError
         JQ-USE-003: the register has no such size, or the actor may not see it.
     """
-    kept = find_chain(workspace, wanted)
-    result = placed(workspace, kept.chain)
+    found = find_chain(workspace, wanted)
+    result = placed(workspace, found.chain)
     if result is None:
         raise WorkspaceError("JQ-CHAIN-015", value=wanted)
     run = find_run(workspace, which) if cluster_id else None
     row = find_cluster(workspace, run, cluster_id) if run and cluster_id else None
-    return view(workspace, kept, result, run, row, full=sees_all(actor), size=size)
+    return view(workspace, found, result, run, row, full=sees_all(actor), size=size)
 
 
 def view(
     workspace: Workspace,
-    kept: KeptChain,
+    one: KeptChain,
     result: StoredResult,
     run: Run | None,
     row: dict[str, Any] | None,
@@ -167,8 +174,8 @@ def view(
     firms, size = _firms(workspace, result, members if members is not None else places.at["id"], size, full=full)
     links = current_links(workspace)
     ends = pl.scan_parquet(links.path, glob=False).select("source", "target").collect() if links else None
-    mapped = chain_map(kept.chain, firms, members, size=size, links=ends, places=places)
-    return ChainView(kept, result, mapped, chain_gaps(mapped), run, row, full, unpublished(workspace))
+    mapped = chain_map(one.chain, firms, members, size=size, links=ends, places=places)
+    return ChainView(one, result, mapped, chain_gaps(mapped), run, row, full, unpublished(workspace))
 
 
 def _snapshot(workspace: Workspace, result: StoredResult) -> Snapshot:
