@@ -24,8 +24,8 @@ from jiqun.store.search import KIND, handler
 from jiqun.store.tables import JSON
 
 RUN = "atlas.run"
-AFTER = ("notices.clusters", KIND)
-"""Jobs that follow a run: those who follow its clusters are told, and its clusters can be found."""
+AFTER = ("notices.clusters", KIND, "atlas.place_chain", "atlas.count_core")
+"""Jobs that follow a run: who follows its clusters is told, they can be found, its firms are placed on chains and judged."""
 
 
 class RunRequest(Model):

@@ -9,6 +9,9 @@ from typing import Any
 import polars as pl
 
 from jiqun.atlas.documents.atlas import Told
+from jiqun.atlas.documents.chain import cluster_chain
+from jiqun.atlas.documents.cluster_network import link_sections
+from jiqun.atlas.documents.core import cluster_core
 from jiqun.atlas.documents.words import (
     class_name_text,
     largest_table,
@@ -85,6 +88,9 @@ def cluster_document(
             *told.makes(),
             told.leads(),
             told.joined(),
+            *link_sections(workspace, run, cluster_id, full=full, linked=linked),
+            cluster_chain(workspace, run, row, full=full, linked=linked),
+            cluster_core(workspace, run, cluster_id, full=full),
             told.changes(),
             *(Paragraph(text, "caution") for text in told.whole.cautions()),
             told.whole.method(),

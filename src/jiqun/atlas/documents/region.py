@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from jiqun.atlas.documents.atlas import Told
+from jiqun.atlas.documents.core import region_core
 from jiqun.atlas.documents.tables import clusters_table, regions_table
 from jiqun.atlas.documents.words import SCALE, class_name_text, name_text, percent, plural, shade, times
 from jiqun.atlas.operations import RegionRow, clusters_frame, clusters_in, find_region
@@ -52,7 +53,7 @@ def region_document(workspace: Workspace, result: StoredResult, code: str, *, li
     frame = clusters_frame(workspace, run)
     inside = frame.filter(pl.col("cluster_id").is_in(clusters_in(workspace, run, code)))
     blocks: list[Block] = [_figures(row, run, linked=linked), *_clusters(row, inside, run, subject, linked=linked)]
-    blocks += _makes(row, inside, run, subject)
+    blocks += [*_makes(row, inside, run, subject), region_core(workspace, code, full=False)]
     blocks += [_beside(row, run, subject, linked=linked), *_cautions(row, run, subject)]
     return Document(
         title=Text(row.name_zh, row.name_en),

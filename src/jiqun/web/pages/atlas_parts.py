@@ -140,6 +140,14 @@ def drawn(
     return _KEPT.get(key, lambda: _draw(make(), base, language, query, front=front))
 
 
+def drawn_once(
+    key: object, base: str, language: Language, query: dict[str, str], make: Callable[[], Document]
+) -> Drawn:
+    """A document of a stored result that is no run as a fragment, drawn once for each `key`; the rest as in `drawn`."""
+    tail = suffix(query)
+    return _KEPT.get((key, base, tail, language), lambda: _draw(make(), base, language, tail, front=False))
+
+
 def _draw(document: Document, base: str, language: Language, query: str, *, front: bool) -> Drawn:
     if front:
         body = fragment(document.blocks, language, twin=lambda _: _twins(base, query), href=linker(query))
@@ -167,7 +175,12 @@ def list_twin(request: Request, base: str) -> Callable[[str], str]:
 
 def linker(query: str) -> Callable[[str], str]:
     """Addresses of links in a document: another page where there is a slash, else a place on this one."""
-    return lambda anchor: f"/{anchor}{query}" if "/" in anchor else f"#{anchor}"
+
+    def address(anchor: str) -> str:
+        more = query.replace("?", "&", 1) if "?" in anchor else query
+        return f"/{anchor}{more}" if "/" in anchor else f"#{anchor}"
+
+    return address
 
 
 def find_table(document: Document, name: str) -> Table:

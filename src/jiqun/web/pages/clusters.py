@@ -9,10 +9,12 @@ from starlette.exceptions import HTTPException
 
 from jiqun.atlas import operations as atlas
 from jiqun.atlas import work
+from jiqun.atlas.chain_desk import stamp
 from jiqun.atlas.documents import atlas_document, cluster_document
 from jiqun.atlas.documents.tables import clusters_table
 from jiqun.atlas.listing import EVENTS, country_text
 from jiqun.atlas.map import near, written
+from jiqun.atlas.network_desk import KIND as NETWORK
 from jiqun.atlas.reading import Run, Which, current_links, find_run, searched, sees_all
 from jiqun.atlas.subject import subject_of
 from jiqun.core.document import Document, Text
@@ -140,14 +142,14 @@ def cluster(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, clus
     asked = parts.asked(request, atlas.ClusterRequest, cluster_id=cluster_id)
     told = atlas.cluster(visitor.actor, workspace, asked)
     run = find_run(workspace, asked)
-    links = current_links(workspace)
+    links, analysed = current_links(workspace), workspace.result(NETWORK)
     drawn = parts.drawn(
         run,
         f"/clusters/{cluster_id}",
         visitor.language,
         lambda: _document(visitor, workspace, run, cluster_id, linked=True),
         full=sees_all(visitor.actor),
-        beside=links.id if links else "",
+        beside=f"{links.id if links else ''} {analysed.id if analysed else ''} {stamp(workspace)}",
     )
     return page(
         request,

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from jiqun.atlas import operations as atlas
+from jiqun.atlas.chain_desk import stamp
 from jiqun.atlas.documents import region_document
 from jiqun.atlas.documents.tables import regions_table
 from jiqun.atlas.reading import find_run, searched
@@ -88,6 +89,7 @@ def region(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, code:
         f"/regions/{code}",
         visitor.language,
         lambda: region_document(workspace, run.result, code, linked=True),
+        beside=stamp(workspace),
     )
     return page(
         request,
