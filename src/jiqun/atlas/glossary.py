@@ -14,6 +14,7 @@ TOPICS = {
     "classes": Text("做什么", "What firms make"),
     "regions": Text("按地区", "By region"),
     "measures": Text("整体测度", "Measures of the register"),
+    "network": Text("网络与链主", "Network and chain leaders"),
     "history": Text("历次变化", "Change from run to run"),
     "maps": Text("地图如何绘制", "How maps are drawn"),
 }
