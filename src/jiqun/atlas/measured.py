@@ -7,6 +7,7 @@ result, which says why.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -132,17 +133,11 @@ def measure(
     values["sets"] = _sets(compared, tables, unknown, request.seed)
     progress("neighbours", 0, None)
     _moran(firms, chosen, level, gazetteer, tables, unknown)
-    values["curves"] = curves = {}
-    for step, (name, curve) in (("M function", ("m", _m)), ("K density", ("k", _k))):
-        progress(step, 0, None)
-        try:
-            found = curve(exact, chosen, request)
-        except MeasureInputError as error:
-            unknown[name] = told(error)
-        else:
-            tables[name] = _points(found)
-            curves[name] = {key: getattr(found, key) for key in ("p", "n", "draws", "level", "error_km")}
-            curves[name]["bandwidth_km"] = found.bandwidth_km
+    progress("M function", 0, None)
+    curves = {"m": _curve("m", _m, exact, chosen, request, tables, unknown)}
+    progress("K density", 0, None)
+    curves["k"] = _curve("k", _k, exact, chosen, request, tables, unknown)
+    values["curves"] = {name: test for name, test in curves.items() if test is not None}
     values["unknown"] = unknown
     return workspace.put_result(KIND, lineage, tables, values)
 
@@ -361,6 +356,26 @@ def _largest(firms: pl.DataFrame) -> str | None:
     return str(fitting["code"][0]) if fitting.height else None
 
 
+def _curve(
+    name: str,
+    curve: Callable[[pl.DataFrame, str | None, MeasureRequest], DistanceCurve],
+    exact: pl.DataFrame,
+    chosen: str | None,
+    request: MeasureRequest,
+    tables: dict[str, pl.DataFrame],
+    unknown: dict[str, dict[str, str]],
+) -> dict[str, Any] | None:
+    """Adds a curve's points; returns its test."""
+    try:
+        found = curve(exact, chosen, request)
+    except MeasureInputError as error:
+        unknown[name] = told(error)
+        return None
+    columns = ("distance_km", "value", "low", "high", "middle")
+    tables[name] = pl.DataFrame({key: pl.Series(getattr(found, key), nan_to_null=True) for key in columns})
+    return {key: getattr(found, key) for key in ("p", "n", "draws", "level", "error_km", "bandwidth_km")}
+
+
 def _case(exact: pl.DataFrame, code: str | None) -> Any:
     if code is None:
         raise MeasureInputError("JQ-ATLAS-025", count=0, rows=exact.height)
@@ -392,8 +407,3 @@ def _k(exact: pl.DataFrame, code: str | None, request: MeasureRequest) -> Distan
         draws=request.draws,
         seed=request.seed,
     )
-
-
-def _points(curve: DistanceCurve) -> pl.DataFrame:
-    columns = ("distance_km", "value", "low", "high", "middle")
-    return pl.DataFrame({name: pl.Series(np.asarray(getattr(curve, name)), nan_to_null=True) for name in columns})

@@ -44,7 +44,7 @@ _OF_STATUS = {
     500: "JQ-WEB-008",
 }
 _STATUS = {
-    **dict.fromkeys((f"JQ-ATLAS-{n}" for n in ("013", "014", "017", "018", "019", "020")), 404),
+    **dict.fromkeys((f"JQ-ATLAS-{n}" for n in ("013", "014", "017", "018", "019", "020", "030")), 404),
     "JQ-STORE-005": 503,
     "JQ-STORE-006": 409,
     "JQ-STORE-007": 404,

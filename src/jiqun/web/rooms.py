@@ -10,30 +10,38 @@ from jiqun.classify.room import ROOM as CLASSIFY
 from jiqun.core.operation import Room
 from jiqun.intake.place_room import ROOM as PLACE
 from jiqun.intake.room import ROOM as INTAKE
+from jiqun.roster.room import ROOM as ROSTER
 from jiqun.store.room import ROOM as STORE
 from jiqun.survey.room import ROOM as SURVEY
 from jiqun.web.pages import (
     account,
     accounts,
+    chain_edit,
+    chains,
     changes,
     classify,
     clusters,
     compare,
+    core_share,
     data,
     firms,
     follow,
     forms,
     home,
+    import_decisions,
     import_files,
     imports,
     invitation,
     jobs,
     journal,
+    measures,
     method,
     mine,
+    network,
     notices,
     placing,
     regions,
+    rosters,
     search,
     session,
     survey_edit,
@@ -42,7 +50,7 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -51,26 +59,33 @@ UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
 PAGES: tuple[APIRouter, ...] = (
     account.router,
     accounts.router,
+    chain_edit.router,
+    chains.router,
     changes.router,
     classify.router,
     clusters.router,
     compare.router,
+    core_share.router,
     data.router,
     firms.router,
     follow.router,
     forms.router,
     help_page.router,
     home.router,
+    import_decisions.router,
     imports.router,
     invitation.router,
     jobs.router,
     journal.router,
     map_page.router,
+    measures.router,
     method.router,
     mine.router,
+    network.router,
     notices.router,
     placing.router,
     regions.router,
+    rosters.router,
     search.router,
     session.router,
     survey_edit.router,

@@ -23,7 +23,9 @@ STATES: dict[str, Text] = {
 MEANINGS = {"queued": "unknown", "running": "watch", "done": "good", "dead": "bad", "cancelled": "unknown"}
 _MOVING = {"queued", "running"}
 _RESULTS = {
+    "atlas.measure": ("/measures", Text("看测度", "See the measures")),
     "atlas.run": ("/clusters", Text("看集群", "See the clusters")),
+    "roster.match": ("/rosters", Text("看名单", "See the rosters")),
     "search.index": ("/search", Text("搜索", "Search")),
 }
 """Where to see what a job made."""
