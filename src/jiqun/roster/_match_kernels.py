@@ -291,10 +291,10 @@ def judge(
     """Score and evidence of one pair of names. A score is no probability."""
     bits = 0
     if code_a and code_b:
-        if code_a == code_b:
-            bits |= USCC_SAME
-        else:
+        if code_a != code_b:
             bits |= USCC_DIFFERS
+        elif main_a and main_b:  # told once, beside the names that the rows bear
+            bits |= USCC_SAME
     # a name's own place counts as much as the row's; any agreement counts
     agree = -2
     for a in (named_a, placed_a):

@@ -206,6 +206,8 @@ def _characters() -> tuple[npt.NDArray[np.int32], _kernels.Codes]:
         elif folded:
             table[point] = _kernels.EXPAND + len(pool)
             pool += [len(folded), *map(ord, folded)]
+    private = np.arange(_kernels.PRIVATE, _kernels.PRIVATE + _kernels.PRIVATE_SIZE)
+    table[private] = private  # what stands for characters beyond the basic plane stays
     return table, np.array(pool, dtype=np.uint16)
 
 
