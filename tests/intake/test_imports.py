@@ -583,7 +583,7 @@ def test_rows_are_mended_in_a_workbook(workspace, tmp_path):
     ]
     csv.writer(text).writerows([header, *rows])
     found = checked(workspace, text.getvalue())
-    write_list(import_records.findings(workspace, found), tmp_path / "mend.xlsx")
+    write_list(import_records.findings(workspace, found), tmp_path / "mend.xlsx", found.id)
 
     def take(path, **options):
         content = path.read_bytes()

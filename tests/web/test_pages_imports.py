@@ -387,3 +387,43 @@ def test_a_list_is_mended_in_excel_and_comes_back(analyst, workspace):
         assert 'role="alert"' in answer.text
     forged = analyst.post(f"{base}/mended", data={"csrf": "x"}, files={"file": ("x.xlsx", b"x")})
     assert forged.status_code == 403
+
+
+def test_corrections_of_the_last_file_are_offered_and_two_peoples_are_decided(analyst, signed_in, workspace):
+    base = begun(analyst, workspace, workbook(), name="一季度.xlsx")
+    send(analyst, opened(analyst, f"{base}/columns"), f"{base}/columns", then="check")
+    worked(workspace)
+    rows = opened(analyst, f"{base}/rows")
+    assert "fits again" not in rows
+    send(analyst, rows, f"{base}/replace", value="6513")
+    # two people see the same row of the page, and correct it differently
+    operator = signed_in("operator")
+    pages = [opened(browser, f"{base}/rows") for browser in (analyst, operator)]
+    name = next(n for n in form(pages[0], f"{base}/rows") if n.startswith("cell-8-"))
+    first = send(analyst, pages[0], f"{base}/rows", **{name: "甲公司", "then": "stay"})
+    assert "corrected twice" not in first
+    second = send(operator, pages[1], f"{base}/rows", **{name: "乙公司", "then": "stay"})
+    assert "1 cell was corrected twice, differently" in second
+    assert "Some replace different ones by others" in second
+    assert not Elements.of(second).hostile
+    settled = send(analyst, opened(analyst, f"{base}/rows"), f"{base}/settle", restore="yes")
+    assert "Decided." in settled
+    assert 'value="甲公司"' in settled
+    send(analyst, settled, f"{base}/check") if f'action="{base}/check"' in settled else analyst.post(
+        f"{base}/check", data=form(opened(analyst, f"{base}/check"), f"{base}/check")
+    )
+    worked(workspace)
+    send(analyst, opened(analyst, f"{base}/check"), f"{base}/load", replace="yes")
+    worked(workspace)
+    # the next quarter
+    base = begun(analyst, workspace, workbook(60), name="二季度.xlsx")
+    send(analyst, opened(analyst, f"{base}/columns"), f"{base}/columns", then="check")
+    worked(workspace)
+    assert "1 correction of an earlier file fits again." in opened(analyst, f"{base}/check")
+    rows = opened(analyst, f"{base}/rows")
+    assert "行业代码, 2 rows: “65O3” → “6513”" in rows
+    again = send(analyst, rows, f"{base}/recall", which="all")
+    assert "fits again" not in again
+    assert "每" not in again
+    answer = analyst.post(f"{base}/recall", data=form(rows, f"{base}/recall", which="one"))
+    assert answer.status_code in {303, 400, 409}

@@ -113,7 +113,7 @@ def load(
     if quarantine is not None:
         _spare(source, quarantine)
     reading = open_source(source, schema, pairs, sheet=sheet, encoding=encoding)
-    reading = replace(reading, name=name or reading.name)
+    reading = reading.called(name)
     if amend is not None:
         reading = amend(reading)
     columns = recognise(reading.headers, schema, pairs)

@@ -146,6 +146,11 @@ def open_excel(
     )
 
 
+def sheet_names(path: Path) -> list[str]:
+    """The names of a workbook's sheets, hidden ones too."""
+    return _reader(path).sheet_names
+
+
 def _candidates(
     reader: fastexcel.ExcelReader,
     path: Path,

@@ -20,12 +20,13 @@ from jiqun.core.schema import schema
 from jiqun.intake import comparing, desk
 from jiqun.intake import import_records as records
 from jiqun.intake.changes import Changes, compare
-from jiqun.intake.columns import match_columns
+from jiqun.intake.columns import Column, match_columns
 from jiqun.intake.derived import derive_anew
 from jiqun.intake.findings import MEND, Findings, Keeper
 from jiqun.intake.fixes import amended
 from jiqun.intake.import_records import Import
 from jiqun.intake.look import look
+from jiqun.intake.memory import Recall, Witness, remember
 from jiqun.intake.summary import LoadReport
 from jiqun.intake.uploads import Uploads
 from jiqun.store import Workspace
@@ -47,7 +48,7 @@ def read(workspace: Workspace, job: Job, report: Report) -> Any:
         path = Uploads(workspace).path(found.digest)
         options = found.options
         described = schema(found.table_name)
-        seen = look(path, described, found.pairs, sheet=options.sheet, encoding=options.encoding)
+        seen = look(path, described, found.pairs, sheet=options.sheet, encoding=options.encoding, name=found.file)
         return {"state": "read", "look": seen.model_dump(mode="json"), "report": None}
 
     return _finish(workspace, job, found, work, failed={"state": "failed", "look": None, "report": None})
@@ -64,15 +65,18 @@ def check(workspace: Workspace, job: Job, report: Report) -> Any:
         # of the version that was read, not of what people correct meanwhile
         fixes = records.fix_frame(workspace, found.id)
         against = records.current_snapshot(workspace, found.table_name)
-        with Keeper(folder, _unseen(found)) as keeper:
+        unseen = _unseen(found)
+        recall = Recall(workspace, found.table_name, _columns(found), unseen)
+        with Keeper(folder, unseen) as keeper:
             checked = _run(
                 workspace,
                 found,
                 check_only=True,
-                amend=lambda reading: keeper.watch(amended(reading, fixes)),
+                amend=lambda reading: keeper.watch(amended(recall.watch(reading), fixes)),
                 on_problems=keeper.keep,
                 progress=_progress(report),
             )
+        recall.keep(folder / "recalled.parquet")
         report("group", 0, 0)
         told = _told(checked, found, job.id, against, folder)
         return {"state": "checked", "report": told.model_dump(mode="json")}
@@ -204,11 +208,14 @@ def _run(workspace: Workspace, found: Import, **options: Any) -> LoadReport:
     )
 
 
+def _columns(found: Import) -> tuple[Column, ...]:
+    assert found.look is not None  # noqa: S101  # a file is read before it is checked
+    return match_columns(found.look.headers, schema(found.table_name), found.pairs)[0]
+
+
 def _unseen(found: Import) -> list[int]:
     """The columns that look like personal data and were not asked for."""
-    assert found.look is not None  # noqa: S101  # a file is read before it is checked
-    columns, _ = match_columns(found.look.headers, schema(found.table_name), found.pairs)
-    return [column.position for column in columns if column.why == "personal"]
+    return [column.position for column in _columns(found) if column.why == "personal"]
 
 
 def _loaded(workspace: Workspace, found: Import) -> Snapshot | None:
@@ -222,16 +229,33 @@ def _load(workspace: Workspace, found: Import, report: Report) -> Snapshot:
     if found.report is None or before != found.report.against:
         raise UsageError("JQ-IMPORT-012", table=found.table_name)
     fixes = records.fix_frame(workspace, found.id)
+    witness = Witness(records.fixes(workspace, found.id), _columns(found))
     _run(
         workspace,
         found,
-        amend=lambda reading: amended(reading, fixes),
+        amend=lambda reading: amended(witness.watch(reading), fixes),
         remarks={"import": found.id, "before": before, "fixes": fixes.height},
         progress=_progress(report),
     )
+    _remember(workspace, found, witness)
     loaded = _loaded(workspace, found)
     assert loaded is not None  # noqa: S101  # what was just written, under the lock
     return loaded
+
+
+def _remember(workspace: Workspace, found: Import, witness: Witness) -> None:
+    """Keep the corrections of what was loaded, for the next file. If the machine goes away just now, they are lost."""
+    kept = witness.remembered()
+    if not kept:
+        return
+
+    def record(tx: Transaction) -> dict[str, Any]:
+        remember(tx, found.table_name, found.file, kept)
+        return {"remembered": len(kept)}
+
+    workspace.database.command(
+        _acting(found), f"{found.id}:remember", "intake.remember", record, request={"id": found.id}, subject=found.id
+    )
 
 
 def _told(checked: LoadReport, found: Import, check_id: str, against: str | None, folder: Path) -> records.Report:

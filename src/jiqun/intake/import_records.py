@@ -21,6 +21,7 @@ from jiqun.intake.crs import Crs
 from jiqun.intake.findings import Findings, Group
 from jiqun.intake.fixes import FIXES
 from jiqun.intake.look import Look
+from jiqun.intake.memory import Offer, offers
 from jiqun.intake.read import Remark
 from jiqun.intake.uploads import DAY, Uploads
 from jiqun.store import Workspace
@@ -123,12 +124,30 @@ class Import(Model):
 
 
 class Fix(Model):
-    """A correction 更正: of one cell (`row`), or (`row` 0) of every cell of the column that holds `found`."""
+    """A correction 更正: of one cell (`row`), or (`row` 0) of every cell of the column that holds `found`.
+
+    `seen` is what the cell held for who corrects it: a different correction made meanwhile is then told, not lost.
+    """
 
     row: Annotated[int, Field(ge=0, le=1 << 53)]
     column: Header
     found: Annotated[str, StringConstraints(max_length=500)] = ""
     value: Annotated[str, StringConstraints(max_length=10_000)] | None
+    seen: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+
+
+class Overruled(Model):
+    """A correction of a cell that someone replaced by a different one without having seen it 被取代的更正."""
+
+    id: str
+    row: int
+    column: str
+    value: str | None
+    account: str
+    at: datetime
+    instead: str | None
+    by: str
+    replaced_at: datetime
 
 
 class Done(Model):
@@ -138,6 +157,7 @@ class Done(Model):
     state: State
     version: int
     job: str | None = None
+    overruled: Annotated[int, Field(description="corrections of others that these replaced unseen")] = 0
 
 
 def told(error: JiqunError) -> dict[str, Any]:
@@ -200,6 +220,33 @@ def fixes(workspace: Workspace, import_id: str) -> tuple[dict[str, Any], ...]:
             sa.select(rows).where(rows.c.import_id == import_id).order_by(rows.c.at.desc(), rows.c.row, rows.c.column)
         )
         return tuple(map(dict, connection.execute(asked).mappings()))
+
+
+def overruled(workspace: Workspace, import_id: str) -> tuple[Overruled, ...]:
+    """Corrections of an import that others replaced, in the order of the file."""
+    rows = table("overruled")
+    with workspace.database.read() as connection:
+        asked = sa.select(rows).where(rows.c.import_id == import_id).order_by(rows.c.row, rows.c.column, rows.c.id)
+        found = [dict(row) for row in connection.execute(asked).mappings()]
+    return tuple(Overruled.model_validate({name: row[name] for name in Overruled.model_fields}) for row in found)
+
+
+def offered(workspace: Workspace, found: Import) -> tuple[Offer, ...]:
+    """Corrections of earlier files that would fit this one, as the last check found them, but for those made since."""
+    if found.report is None:
+        return ()
+    made = {(fix["row"], fix["column"], fix["found"]) for fix in fixes(workspace, found.id)}
+    cells = {(row, column) for row, column, _ in made}
+    told = offers(check_folder(workspace, found.id, found.report.check) / "recalled.parquet")
+    return tuple(
+        offer
+        for offer in told
+        if (
+            (offer.row, offer.column, offer.found) not in made
+            if not offer.row
+            else (offer.row, offer.column) not in cells
+        )
+    )
 
 
 def count_fixes(workspace: Workspace, import_id: str) -> int:

@@ -9,7 +9,7 @@ stays as it came: corrections are applied to its stream of rows. An import belon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -49,6 +49,8 @@ MOST_OPEN = 100
 ATTEMPTS = 5
 _AT_ONCE = 1_000
 """Rows of one statement: engines bound its parameters."""
+Cell = tuple[int, str, str]
+"""What a correction is of: row, header, and the value that it replaces (every row)."""
 
 
 def receive(
@@ -277,24 +279,28 @@ def fix(actor: Actor, workspace: Workspace, import_id: str, changes: tuple[Fix, 
             raise UsageError("JQ-IMPORT-020")
     # of several corrections of one cell the last counts
     wanted = {(one.row, one.column, one.found): one.value for one in changes}
+    seen = {(one.row, one.column, one.found): one.seen for one in changes if "seen" in one.model_fields_set}
     request: dict[str, Any] = {"id": import_id, "fixes": [one.model_dump(mode="json") for one in changes]}
-    return _fixed(actor, workspace, import_id, wanted, key=key, operation="intake.fix", request=request)
+    return _fixed(actor, workspace, import_id, wanted, key=key, operation="intake.fix", request=request, seen=seen)
 
 
 def _fixed(
     actor: Actor,
     workspace: Workspace,
     import_id: str,
-    wanted: dict[tuple[int, str, str], str | None],
+    wanted: dict[Cell, str | None],
     *,
     key: str,
     operation: str,
     request: dict[str, Any],
+    seen: dict[Cell, str | None],
+    others: Sequence[tuple[int, str, str | None]] = (),
 ) -> Done:
     rows = table("fixes")
 
     def record(tx: Transaction) -> dict[str, Any]:
         row = _editable(tx, actor, import_id, {"read", "checking", "checked"})
+        overruled = _overrule(tx, actor, import_id, wanted, seen, others)
         _remove(tx, import_id, wanted)
         made = {"import_id": import_id, "account": actor.id, "at": tx.now}
         values = [
@@ -306,20 +312,81 @@ def _fixed(
         counted = sa.select(sa.func.count()).select_from(rows).where(rows.c.import_id == import_id)
         if tx.execute(counted).scalar_one() > MOST_FIXES:
             raise UsageError("JQ-IMPORT-019", limit=MOST_FIXES)
-        return _touched(tx, row)
+        return {**_touched(tx, row), "overruled": overruled}
 
     return _done(workspace.database.command(actor, key, operation, record, request=request, subject=import_id))
+
+
+def _overrule(
+    tx: Transaction,
+    actor: Actor,
+    import_id: str,
+    wanted: dict[Cell, str | None],
+    seen: dict[Cell, str | None],
+    others: Sequence[tuple[int, str, str | None]],
+) -> int:
+    """Note corrections of single cells that are replaced by someone who has not seen them; says how many."""
+    rows = table("fixes")
+    given = {
+        (line, column): wanted[line, column, ""] for line, column, found in seen if line != EVERY_ROW and not found
+    }
+    told = []
+    lines = sorted({line for line, _ in given})
+    for begin in range(0, len(lines), _AT_ONCE):
+        some = sa.select(rows).where(rows.c.import_id == import_id, rows.c.row.in_(lines[begin : begin + _AT_ONCE]))
+        for made in tx.execute(some).mappings():
+            cell = made["row"], made["column"]
+            if cell in given and made["value"] not in {given[cell], seen[*cell, ""]}:
+                told.append((*cell, made["value"], made["account"], made["at"], given[cell]))
+    told += [(line, column, value, actor.id, tx.now, wanted[line, column, ""]) for line, column, value in others]
+    noted = {"import_id": import_id, "by": actor.id, "replaced_at": tx.now}
+    names = ("row", "column", "value", "account", "at", "instead")
+    values = [{"id": tx.new_id("ovr"), **noted, **dict(zip(names, one, strict=True))} for one in told]
+    for begin in range(0, len(values), _AT_ONCE // 2):
+        tx.execute(sa.insert(table("overruled")).values(values[begin : begin + _AT_ONCE // 2]))
+    return len(values)
+
+
+def settle(actor: Actor, workspace: Workspace, import_id: str, overruled_id: str, *, restore: bool, key: str) -> Done:
+    """Decide between two corrections of a cell 裁定: `restore` the one that was replaced, or leave it at the other.
+
+    Raises
+    ------
+    UsageError
+        JQ-IMPORT-010: not now; 031: there is no such correction any more.
+    """
+    find(actor, workspace, import_id)
+    rows, fixes = table("overruled"), table("fixes")
+
+    def record(tx: Transaction) -> dict[str, Any]:
+        row = _editable(tx, actor, import_id, {"read", "checking", "checked"})
+        mine = rows.c.id == overruled_id, rows.c.import_id == import_id
+        old = tx.execute(sa.select(rows).where(*mine)).mappings().one_or_none()
+        if old is None:
+            raise UsageError("JQ-IMPORT-031")
+        tx.execute(sa.delete(rows).where(*mine))
+        if restore:
+            cell = {"row": old["row"], "column": old["column"], "found": ""}
+            _remove(tx, import_id, [(old["row"], old["column"], "")])
+            made = {**cell, "import_id": import_id, "value": old["value"], "account": old["account"], "at": tx.now}
+            tx.execute(sa.insert(fixes).values(**made))
+        return _touched(tx, row) if restore else {name: row[name] for name in ("id", "state", "version")}
+
+    request: dict[str, Any] = {"id": import_id, "overruled": overruled_id, "restore": restore}
+    return _done(workspace.database.command(actor, key, "intake.settle", record, request=request, subject=import_id))
 
 
 def mended(
     actor: Actor, workspace: Workspace, import_id: str, pieces: Iterable[bytes], *, filename: str, key: str
 ) -> Done:
-    """Take a mended list back 上传更正清单: what differs from the rows as last checked becomes corrections.
+    """Take a mended list back 上传更正清单: what was changed in it becomes corrections.
+
+    A correction that was made since the list, and differently, is replaced and told (`overruled`).
 
     Raises
     ------
     InputError
-        JQ-FILE-…, JQ-IMPORT-003, 025: not such a list.
+        JQ-FILE-…, JQ-IMPORT-003, 025, 029, 030: not such a list.
     UsageError
         JQ-IMPORT-002: too large; 010: not now; 019: too many; 022: not checked.
     """
@@ -327,10 +394,15 @@ def mended(
     old = find(actor, workspace, import_id)
     kept = findings(workspace, old)
     with Uploads(workspace).take(pieces) as upload, called(shown_name(filename)):
-        changes = read_list(kept, upload.path, table_schema(old.table_name))
-    wanted = {(row, column, found): value for row, column, found, value in changes.iter_rows()}
+        changes = read_list(kept, upload.path, table_schema(old.table_name), import_id)
+    wanted = {(row, column, found): value for row, column, found, value, _ in changes.fixes.iter_rows()}
+    seen = {(row, column, found): was for row, column, found, _, was in changes.fixes.iter_rows()}
+    others = list(changes.others.select("row", "column", "value").iter_rows())
     request: dict[str, Any] = {"id": import_id, "digest": upload.digest}
-    return _fixed(actor, workspace, import_id, wanted, key=key, operation="intake.mended", request=request)
+    operation = "intake.mended"
+    return _fixed(
+        actor, workspace, import_id, wanted, key=key, operation=operation, request=request, seen=seen, others=others
+    )
 
 
 def unfix(

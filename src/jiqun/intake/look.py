@@ -46,9 +46,15 @@ class Look(Model):
 
 
 def look(
-    path: Path, schema: Schema, mapping: Sequence[tuple[str, str]] = (), *, sheet: str | None, encoding: str | None
+    path: Path,
+    schema: Schema,
+    mapping: Sequence[tuple[str, str]] = (),
+    *,
+    sheet: str | None,
+    encoding: str | None,
+    name: str | None = None,
 ) -> Look:
-    """Open a file as a load would, and look at its first rows.
+    """Open a file as a load would, and look at its first rows; `name` is what its sender calls it.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def look(
     UsageError
         JQ-IMPORT-006: more than `MOST_COLUMNS` columns.
     """
-    reading = open_source(path, schema, tuple(mapping), sheet=sheet, encoding=encoding)
+    reading = open_source(path, schema, tuple(mapping), sheet=sheet, encoding=encoding).called(name)
     if len(reading.headers) > MOST_COLUMNS:
         raise UsageError("JQ-IMPORT-006", count=len(reading.headers), limit=MOST_COLUMNS)
     with closing(cast("Generator[Batch]", reading.batches)) as batches:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -63,6 +63,10 @@ class Remark:
         )
         return cls(code, Text(zh, en), Text(hint_zh, hint_en))
 
+    def called(self, old: str, new: str) -> Remark:
+        """The same of a file that its sender calls otherwise than it is called on disk."""
+        return Remark(self.code, Text(self.message.zh.replace(old, new), self.message.en.replace(old, new)), self.hint)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -99,6 +103,13 @@ class Reading:
     remarks: tuple[Remark, ...] = field(default=())
     sheets: tuple[str, ...] = field(default=())
     since_1904: bool = False
+
+    def called(self, name: str | None) -> Reading:
+        """The same, called as its sender calls it; None leaves it as it is."""
+        if name is None or name == self.name:
+            return self
+        shown = visible(name)
+        return replace(self, name=name, remarks=tuple(remark.called(self.name, shown) for remark in self.remarks))
 
 
 _UNREADABLE = (pa.ArrowException, PolarsError, PanicException, NarwhalsError, NotImplementedError)

@@ -18,7 +18,8 @@ from jiqun.intake.changes import KINDS, Changes
 from jiqun.intake.effect import Effect, effects
 from jiqun.intake.findings import ProblemRow
 from jiqun.intake.import_jobs import HANDLERS
-from jiqun.intake.import_records import Done, Fix, Header, Import, Mapped, Name, Options
+from jiqun.intake.import_records import Done, Fix, Header, Import, Mapped, Name, Options, Overruled
+from jiqun.intake.memory import Offer
 from jiqun.store import Workspace
 from jiqun.store.commands import Transaction
 from jiqun.store.tables import JSON
@@ -90,11 +91,23 @@ class UnfixRequest(Model):
     cells: Annotated[tuple[Cell, ...] | None, Field(max_length=500)] = None
 
 
-class MadeFix(Fix):
+class MadeFix(Model):
     """A correction, by whom and when."""
 
+    row: int
+    column: str
+    found: str
+    value: str | None
     account: str
     at: datetime
+
+
+class Settlement(Model):
+    """A correction that was replaced: back to it, or stay with the other."""
+
+    id: Id
+    overruled: Id
+    restore: bool
 
 
 class Loads(Model):
@@ -264,6 +277,26 @@ def unfix(actor: Actor, workspace: Workspace, request: UnfixRequest, *, key: str
     """Take corrections back, so that the cells are as the file has them."""
     cells = None if request.cells is None else tuple((c.row, c.column, c.found) for c in request.cells)
     return imports.unfix(actor, workspace, request.id, cells, key=key)
+
+
+@ROOM.operation("recalled", "可沿用的更正", "List corrections that fit again", roles=_WHO)
+def recalled(actor: Actor, workspace: Workspace, request: FixesRequest) -> Page[Offer]:
+    """Corrections of earlier files that would fit this one; none is applied by itself."""
+    found = records.find(actor, workspace, request.id)
+    return paged(records.offered(workspace, found), request, version=str(found.version))
+
+
+@ROOM.operation("overruled", "被取代的更正", "List replaced corrections", roles=_WHO)
+def overruled(actor: Actor, workspace: Workspace, request: FixesRequest) -> Page[Overruled]:
+    """Corrections of cells that someone replaced by different ones without having seen them."""
+    found = records.find(actor, workspace, request.id)
+    return paged(records.overruled(workspace, found.id), request, version=str(found.version))
+
+
+@ROOM.operation("settle", "裁定更正", "Settle two corrections", roles=_WHO, writes=True)
+def settle(actor: Actor, workspace: Workspace, request: Settlement, *, key: str) -> Done:
+    """Decide between two people's corrections of one cell."""
+    return imports.settle(actor, workspace, request.id, request.overruled, restore=request.restore, key=key)
 
 
 @ROOM.operation("load", "装载", "Load", roles=_WHO, writes=True)

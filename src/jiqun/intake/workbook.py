@@ -116,7 +116,9 @@ def contents(path: Path) -> Contents:
         with zipfile.ZipFile(path) as archive:
             return _contents(path, archive)
     except _DAMAGE as error:
-        if not zipfile.is_zipfile(path):  # the list of what a zip holds stands at its end
+        if first_bytes(path, 2) == b"PK" and not zipfile.is_zipfile(
+            path
+        ):  # the list of what a zip holds stands at its end
             raise InputError("JQ-FILE-043", file=path.name) from error
         raise InputError("JQ-FILE-007", file=path.name, reason=str(error)[:200] or type(error).__name__) from error
 

@@ -117,7 +117,7 @@ def mended(import_id: str, request: Request, visitor: VisitorDep, workspace: Wor
     visitor.require("intake.mended", *_ROLES)
     try:
         form = _checked(request, visitor)
-        imports.mended(
+        done = imports.mended(
             visitor.actor,
             workspace,
             import_id[:60],
@@ -127,7 +127,7 @@ def mended(import_id: str, request: Request, visitor: VisitorDep, workspace: Wor
         )
     except (InputError, UsageError) as error:
         return import_pages.mending(request, visitor, workspace, import_id, refused=error)
-    return see_other(f"/imports/{import_id}/rows", done="fixed")
+    return see_other(f"/imports/{import_id}/rows", done="overruled" if done.overruled else "fixed")
 
 
 def _checked(request: Request, visitor: VisitorDep) -> Form:
@@ -179,7 +179,7 @@ def mend_list(import_id: str, visitor: VisitorDep, workspace: WorkspaceDep) -> R
     found = import_pages.find(visitor, workspace, import_id)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "mend.xlsx"
-        write_list(records.findings(workspace, found), path)
+        write_list(records.findings(workspace, found), path, found.id)
         return _download(path)
 
 

@@ -29,6 +29,8 @@ router = APIRouter(prefix="/imports")
 
 ROWS = 50
 """Problem rows on a page."""
+OFFERS = 30
+"""Corrections that fit again, on a page."""
 _ROLES: tuple[Role, ...] = ("operator", "analyst")
 _LIST = 30
 _CELLS, _CELL = 12, 60
@@ -61,7 +63,7 @@ def _steps(found: Import, current: str) -> tuple[Step, ...]:
     reached = {
         "columns": True,
         "check": found.look is not None,
-        "rows": found.report is not None and bool(found.report.problem_rows),
+        "rows": found.report is not None,
         "load": found.state in {"loading", "loaded", "undone"},
     }
     return tuple(Step(name, f"{base}/{name}", reached[name], name == current) for name in reached)
@@ -87,6 +89,10 @@ def _page(
         notes={
             "saved": visitor.say("Saved."),
             "fixed": visitor.say("Your corrections are saved; check again to see what is left."),
+            "overruled": visitor.say(
+                "Your corrections are saved. Some replace different ones by others: see below which counts."
+            ),
+            "settled": visitor.say("Decided."),
             "unfixed": visitor.say("Taken back; the cells are again as the file has them."),
             "undone": visitor.say("Undone: the table is as it was before the load."),
         },
@@ -311,6 +317,7 @@ def _check(
         report=report,
         confirm=report is not None and records.must_confirm(report),
         fixes=records.count_fixes(workspace, found.id),
+        offers=len(records.offered(workspace, found)),
         workbook=report is not None and sum(group.count for group in report.groups) <= MOST_IN_WORKBOOK,
         job=_job(workspace, found),
         refused=message,
@@ -388,6 +395,9 @@ def _mend(
         rules={(fix["column"], fix["found"]): fix["value"] for fix in made if not fix["row"]},
         workbook=found.report.problem_rows <= MOST_IN_WORKBOOK,
         title=_title(found),
+        offers=records.offered(workspace, found),
+        most_offers=OFFERS,
+        overruled=records.overruled(workspace, found.id),
         fixes=made[:100],
         fix_count=len(made),
         refused=message,
@@ -426,14 +436,15 @@ def mend(import_id: str, request: Request, form: FormDep, visitor: VisitorDep, w
     try:
         changes = _changes(form, found)
         if changes:
-            room.fix(visitor.actor, workspace, checked(room.FixRequest, id=found.id, fixes=changes), key=key)
+            done = room.fix(visitor.actor, workspace, checked(room.FixRequest, id=found.id, fixes=changes), key=key)
         if text_of(form, "then") == "check":
             room.check(visitor.actor, workspace, room.One(id=found.id), key=f"{key}-check")
             return see_other(f"/imports/{found.id}/check")
     except JiqunError as error:
         again = find(visitor, workspace, import_id)
         return _mend(request, visitor, workspace, again, code=code, start=start, refused=error)
-    return see_other(_rows_path(found, code, start), done="fixed" if changes else None)
+    told = "overruled" if changes and done.overruled else "fixed"
+    return see_other(_rows_path(found, code, start), done=told if changes else None)
 
 
 def _changes(form: FormData, found: Import) -> tuple[Fix, ...]:
@@ -446,14 +457,18 @@ def _changes(form: FormData, found: Import) -> tuple[Fix, ...]:
         numbers = row.isdecimal() and column.isdecimal() and len(place) <= _LONGEST_PLACE
         if kind != "cell" or not isinstance(value, str) or not numbers:
             continue
-        if value != text_of(form, f"was-{place}") and int(column) < len(found.look.headers):
-            changes.append((int(row), found.look.headers[int(column)], value))
-    return _valid(tuple((row, header, "", value.strip() or None) for row, header, value in changes))
+        was = text_of(form, f"was-{place}")
+        if value != was and int(column) < len(found.look.headers):
+            seen = {"seen": was.strip() or None}
+            changes.append((int(row), found.look.headers[int(column)], "", value.strip() or None, seen))
+    return _valid(tuple(changes))
 
 
-def _valid(cells: tuple[tuple[int, str, str, str | None], ...]) -> tuple[Fix, ...]:
+def _valid(cells: tuple[tuple[int, str, str, str | None, dict[str, str | None]], ...]) -> tuple[Fix, ...]:
     try:
-        return tuple(Fix(row=row, column=column, found=found, value=value) for row, column, found, value in cells)
+        return tuple(
+            Fix(row=row, column=column, found=found, value=value, **seen) for row, column, found, value, seen in cells
+        )
     except ValidationError as error:
         raise UsageError("JQ-IMPORT-024") from error
 
@@ -465,7 +480,7 @@ def replace(import_id: str, request: Request, form: FormDep, visitor: VisitorDep
     code, start = text_of(form, "code"), _number(form, "start")
     try:
         value = text_of(form, "value").strip() or None
-        rule = _valid(((0, text_of(form, "column"), text_of(form, "found"), value),))
+        rule = _valid(((0, text_of(form, "column"), text_of(form, "found"), value, {}),))
         room.fix(visitor.actor, workspace, room.FixRequest(id=found.id, fixes=rule), key=text_of(form, "key"))
     except JiqunError as error:
         return _mend(request, visitor, workspace, found, code=code, start=start, refused=error)

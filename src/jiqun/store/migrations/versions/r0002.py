@@ -122,6 +122,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("table_name", "row_id", name=op.f("pk_point_fixes")),
     )
     op.create_table(
+        "remembered",
+        sa.Column("table_name", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("column", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("found", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("subject", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "column", "found", "subject", name=op.f("pk_remembered")),
+    )
+    op.create_table(
         "rosters",
         sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -211,6 +223,22 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('draft', 'open', 'locked', 'published')", name=op.f("ck_surveys_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_surveys")),
     )
+    op.create_table(
+        "overruled",
+        sa.Column("id", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("row", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("column", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("instead", sa.Text(), nullable=True),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name=op.f("fk_overruled_import_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_overruled")),
+    )
+    op.create_index(op.f("ix_overruled_import_id_row"), "overruled", ["import_id", "row"], unique=False)
     op.create_table(
         "survey_answers",
         sa.Column("survey", sa.Text(), autoincrement=False, nullable=False),
@@ -313,6 +341,8 @@ def downgrade() -> None:
     op.drop_table("survey_links")
     op.drop_index(op.f("ix_survey_answers_organisation"), table_name="survey_answers")
     op.drop_table("survey_answers")
+    op.drop_index(op.f("ix_overruled_import_id_row"), table_name="overruled")
+    op.drop_table("overruled")
     op.drop_table("surveys")
     op.drop_index(op.f("ix_survey_contacts_organisation"), table_name="survey_contacts")
     op.drop_table("survey_contacts")
@@ -322,6 +352,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_rosters_state"), table_name="rosters")
     op.drop_index(op.f("ix_rosters_name_at"), table_name="rosters")
     op.drop_table("rosters")
+    op.drop_table("remembered")
     op.drop_table("point_fixes")
     op.drop_index(op.f("ix_pairings_row_key"), table_name="pairings")
     op.drop_index(op.f("ix_pairings_organisation"), table_name="pairings")
