@@ -8,7 +8,9 @@ import pytest
 from import_samples import workbook
 
 from jiqun.accounts import sessions
-from jiqun.intake import room
+from jiqun.core.actor import LOCAL
+from jiqun.intake import desk, import_records, imports, room
+from jiqun.store.commands import new_key
 from jiqun.store.worker import work
 from jiqun.web.visitor import SESSION
 
@@ -33,9 +35,9 @@ def context(chrome, live, workspace, people):
     """A browser signed in as an analyst; what its pages complain about is collected."""
     opened = []
 
-    def make(**options):
+    def make(*, role="analyst", **options):
         made = chrome.new_context(base_url=live, **options)
-        secret = sessions.open_session(workspace, people["analyst"].id).secret
+        secret = sessions.open_session(workspace, people[role].id).secret
         made.add_cookies([{"name": SESSION, "value": secret, "url": live}])
         made.faults = []
         made.on("console", lambda message: made.faults.append(message.text) if message.type == "error" else None)
@@ -151,6 +153,67 @@ def test_every_step_is_accessible_and_fits(context, worker, tmp_path, options):
     look()
     page.goto("/imports")
     look()
+    assert browser.faults == []
+
+
+@pytest.mark.parametrize("width", [380, 1366])
+def test_changes_and_offers_are_accessible_and_fit(context, worker, workspace, tmp_path, width):
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  # only where a browser is
+
+    firms = "企业名称,行业代码,城市\n" + "".join(f"企业{k},65O3,深圳\n" for k in range(9))
+    for content, fix in ((firms, True), (firms + "新企业,65O3,广州\n", False)):
+        found = imports.receive(
+            LOCAL, workspace, [content.encode()], filename="名单.csv", table_name="organisations", key=new_key()
+        )
+        settled(workspace, found.id, "read")
+        if fix:
+            rule = room.Fix(row=0, column="行业代码", found="65O3", value="6513")
+            room.fix(LOCAL, workspace, room.FixRequest(id=found.id, fixes=(rule,)), key=new_key())
+        room.check(LOCAL, workspace, room.One(id=found.id), key=new_key())
+        settled(workspace, found.id, "checked")
+        room.load(LOCAL, workspace, room.LoadRequest(id=found.id, replace=True), key=new_key())
+        settled(workspace, found.id, "loaded")
+    again = room.again(LOCAL, workspace, room.One(id=found.id), key=new_key())
+    settled(workspace, again.id, "read")
+    room.check(LOCAL, workspace, room.One(id=again.id), key=new_key())
+    settled(workspace, again.id, "checked")
+    browser = context(role="operator", locale="zh-CN", viewport={"width": width, "height": 900})
+    page = browser.new_page()
+    for address, there in (
+        ("/imports/changes", "table.changes"),
+        ("/imports/changes?kind=changed&q=6513", "h2"),
+        (f"/imports/{again.id}/rows", "#recalled"),
+        (f"/imports/{again.id}/check", "a[href$='#recalled']"),
+    ):
+        page.goto(address)
+        page.wait_for_selector(there)
+        found_wrong = Axe().run(page).response["violations"]
+        assert not found_wrong, [(one["id"], [node["html"] for node in one["nodes"]]) for one in found_wrong]
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert browser.faults == []
+
+
+def settled(workspace, import_id, state):
+    """Wait for the worker."""
+    found = import_records.find(LOCAL, workspace, import_id)
+    assert workspace.database.jobs.wait(found.job, 120).over
+    assert import_records.find(LOCAL, workspace, import_id).state == state
+
+
+def test_by_keyboard_two_loads_are_compared(context, worker, workspace):
+    rows = workspace.scan("organisations").select("name", "city", "region", "country").collect()
+    desk.load(LOCAL, workspace, rows[2:], "organisations", as_of="2024-08-01")
+    browser = context(viewport={"width": 380, "height": 800})
+    page = browser.new_page()
+    page.goto("/imports/changes")
+    tab_to(page, "form[method=post][action='/imports/changes'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("table.changes")
+    assert "0 new, 2 no longer listed" in page.inner_text("h1")
+    tab_to(page, "a[href*='kind=gone']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**kind=gone**")
+    assert page.locator("table.changes tbody tr").count() == 2
     assert browser.faults == []
 
 
