@@ -180,7 +180,10 @@ def test_loading_twice_gives_the_same_tables(places):
 
 
 def test_a_cache_that_was_not_finished_is_made_anew(tmp_path, monkeypatch, gazetteer):
-    small = {name: getattr(gazetteer, name).head(3) for name in ("places", "names", "units", "areas", "regions", "unit_names")}
+    small = {
+        name: getattr(gazetteer, name).head(3)
+        for name in ("places", "names", "units", "areas", "regions", "unit_names")
+    }
     monkeypatch.setattr(module, "build", lambda: small)
 
     def fail(*_args, **_options):
@@ -195,7 +198,10 @@ def test_a_cache_that_was_not_finished_is_made_anew(tmp_path, monkeypatch, gazet
 
 
 def test_a_damaged_cache_is_a_coded_error(tmp_path, monkeypatch, gazetteer):
-    small = {name: getattr(gazetteer, name).head(3) for name in ("places", "names", "units", "areas", "regions", "unit_names")}
+    small = {
+        name: getattr(gazetteer, name).head(3)
+        for name in ("places", "names", "units", "areas", "regions", "unit_names")
+    }
     monkeypatch.setattr(module, "build", lambda: small)
     Gazetteer.load(tmp_path)
     next(tmp_path.glob("*/places.parquet")).write_bytes(b"PAR1 and nothing else")
