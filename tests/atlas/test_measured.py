@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from jiqun.atlas import measured
+from jiqun.atlas import desk, measured
 from jiqun.atlas.concentration import ellison_glaeser
-from jiqun.atlas.documents import measures_document, measures_section
+from jiqun.atlas.documents import atlas_document, measures_beside, measures_document
 from jiqun.atlas.measured import MeasureRequest
 from jiqun.atlas.measuring import HANDLERS, MeasuresRequest, measure, measures
 from jiqun.atlas.pairs import m_function
@@ -264,6 +264,7 @@ def test_distances_that_points_cannot_tell_are_named(workspace):
 
 def test_the_sentence_follows_the_numbers(workspace):
     load(workspace, firms())
+    run = desk.run(LOCAL, workspace, desk.Search(digital="03", coverage="world"))
     result = measured.measure(LOCAL, workspace, REQUEST)
     document = measures_document(result, subject_of(workspace, result))
     beyond = result.table("classes").filter(pl.col("q") < 0.05, pl.col("gamma") > 0)
@@ -276,10 +277,12 @@ def test_the_sentence_follows_the_numbers(workspace):
     short = measures_document(result, subject_of(workspace, result), most=3)
     tables = [getattr(block, "table", block) for block in walk(short.blocks)]
     rows = {table.id: len(table.rows) for table in tables if hasattr(table, "rows")}
-    assert rows["classes-table"] == rows["regions-table"] == 3
-    assert "measures-method" in {
-        block.id for block in measures_section(result, subject_of(workspace, result)).blocks if hasattr(block, "id")
-    }
+    assert rows["classes-table"] == rows["complexity-table"] == 3
+    beside = atlas_document(run, subject_of(workspace, run), measures_beside(PUBLIC, workspace, run), each=False)
+    assert document.subtitle.en in html(beside)  # every id once, or it is refused
+    load(workspace, firms(120), day="2024-06-01")
+    other = desk.run(LOCAL, workspace, desk.Search(digital="03", coverage="world"))
+    assert measures_beside(PUBLIC, workspace, other) == ()
 
 
 def test_evenly_spread_classes_are_not_called_concentrated(workspace):

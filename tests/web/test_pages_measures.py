@@ -70,7 +70,7 @@ def test_what_was_measured_is_shown_with_its_bands_and_twins(client, measured, l
         "classes-table",
         "k-curve",
         "m-curve",
-        "regions-table",
+        "complexity-table",
         "neighbours-table",
         "sets-table",
     }

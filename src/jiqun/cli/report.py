@@ -10,7 +10,7 @@ import typer
 
 from jiqun.accounts.mine import unpublished
 from jiqun.atlas import desk, measured
-from jiqun.atlas.documents import atlas_document, cluster_document, measures_document, region_document
+from jiqun.atlas.documents import atlas_document, cluster_document, measures_beside, measures_document, region_document
 from jiqun.atlas.subject import subject_of
 from jiqun.cli.atlas import Digital, RunId
 from jiqun.cli.output import say
@@ -102,7 +102,9 @@ def atlas(
     opened = open_workspace(workspace)
     result = desk.current(LOCAL, opened, digital, run_id)
     write(
-        atlas_document(result, subject_of(opened, result), hidden=unpublished(opened)),
+        atlas_document(
+            result, subject_of(opened, result), measures_beside(LOCAL, opened, result), hidden=unpublished(opened)
+        ),
         output,
         language,
         template,

@@ -14,7 +14,7 @@ from jiqun.report.markup import LANGUAGES, Html, both, element
 from jiqun.report.svg import SIZES, Size, font, num, path, sized, words
 
 WIDTH, HEIGHT = 720.0, 300.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 8.0, 26.0, 46.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 8.0, 26.0, 46.0
 _MOST_TICKS = {"wide": 7, "narrow": 4}
 _NEAR_END = 0.97
 
@@ -86,8 +86,13 @@ def _words(drawn: Curves, size: Size, plane: Plane) -> Html:
         x = float(plane.across(np.array(tick)))
         out.append(words(_number(tick, 0), x, below, text_anchor=anchor, kind="tick"))
     out.append(words(drawn.x_name, WIDTH - _RIGHT, HEIGHT - 6, text_anchor="end", kind="tick"))
-    heights = [(tick, float(plane.up(np.array(tick))) - 2) for tick in ticks(plane.low, plane.high, _MOST_TICKS[size])]
-    out += [words(_number(tick, drawn.digits), _LEFT + 2, y, kind="tick") for tick, y in heights if tick]
+    half = font(size, WIDTH) / 3
+    heights = [
+        (tick, float(plane.up(np.array(tick))) + half) for tick in ticks(plane.low, plane.high, _MOST_TICKS[size])
+    ]
+    out += [
+        words(_number(tick, drawn.digits), _LEFT - 6, y, text_anchor="end", kind="tick") for tick, y in heights if tick
+    ]
     return sized(size, WIDTH, *out)
 
 

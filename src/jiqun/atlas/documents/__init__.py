@@ -4,7 +4,7 @@ from jiqun.atlas.documents.atlas import Told, atlas_document
 from jiqun.atlas.documents.cluster import cluster_document
 from jiqun.atlas.documents.compare import compare_document
 from jiqun.atlas.documents.firm import firm_document
-from jiqun.atlas.documents.measured import measures_document, measures_section
+from jiqun.atlas.documents.measured import measures_beside, measures_document
 from jiqun.atlas.documents.network import network_document
 from jiqun.atlas.documents.region import region_document
 
@@ -14,8 +14,8 @@ __all__ = [
     "cluster_document",
     "compare_document",
     "firm_document",
+    "measures_beside",
     "measures_document",
-    "measures_section",
     "network_document",
     "region_document",
 ]

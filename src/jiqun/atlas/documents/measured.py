@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from jiqun.atlas.documents.distances import at_text, stretches
 from jiqun.atlas.documents.words import class_name_text, percent
-from jiqun.atlas.measured import EXACT_KM, LEAST_CLASSED, LEAST_FIRMS, LEAST_TESTED
+from jiqun.atlas.measured import EXACT_KM, LEAST_CLASSED, LEAST_FIRMS, LEAST_TESTED, find_measures
 from jiqun.atlas.regions import BAND_KM
-from jiqun.atlas.subject import SIZES, Subject, noun
+from jiqun.atlas.subject import SIZES, Subject, noun, subject_of
+from jiqun.core.actor import Actor
 from jiqun.core.document import (
     Bar,
     Bars,
@@ -31,7 +33,7 @@ from jiqun.core.document import (
 )
 from jiqun.core.errors import JiqunError
 from jiqun.report.formats import probability, spoken
-from jiqun.store import StoredResult
+from jiqun.store import StoredResult, Workspace
 from jiqun.taxonomy import industry_name
 
 TITLE = Text("整体测度", "Measures of the register")
@@ -39,7 +41,7 @@ LEVEL = 0.05
 STRONG = 0.05
 NEAR = 0.8
 """Eigenvalues in a higher ratio make ranks that are said to be fragile."""
-BARS, NAMED, STRETCHES = 12, 3, 3
+BARS, NAMED = 12, 3
 KINDS = {
     "high-high": Text("高，邻区也高", "high among high"),
     "low-low": Text("低，邻区也低", "low among low"),
@@ -66,10 +68,13 @@ def measures_document(
     )
 
 
-def measures_section(result: StoredResult, subject: Subject) -> Section:
-    """The same as a section of another report."""
-    told = Measured(result, subject, BARS)
-    return Section("measures", TITLE, (Paragraph(told.sentence(), "lead"), *told.blocks()))
+def measures_beside(actor: Actor, workspace: Workspace, run: StoredResult) -> tuple[Section, ...]:
+    """The measures of the register that a run searched, as a section of its report; nothing where there are none."""
+    found = find_measures(actor, workspace)
+    if found is None or found.lineage.inputs[0].digest != run.lineage.inputs[0].digest:
+        return ()
+    told = Measured(found, subject_of(workspace, found), BARS)
+    return (Section("measures", TITLE, (Paragraph(told.sentence(), "lead"), *told.blocks())),)
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,11 @@ class Measured:
             if beyond.height != 1
             else "1 class is concentrated beyond chance",
         )
-        drawn = whole.filter(pl.col("p").is_not_null()).sort("gamma", "class", descending=[True, False]).head(BARS)
+        drawn = (
+            whole.filter(pl.col("p").is_not_null(), pl.col("gamma") > 0)
+            .sort("gamma", "class", descending=[True, False])
+            .head(BARS)
+        )
         if drawn.height < 2:
             return Section("measures-classes", title, (table,))
         most = self.name(drawn["class"][0])
@@ -287,22 +296,17 @@ class Measured:
             (row[0], *(None if value is None else scale * value for value in row[1:])) for row in points.iter_rows()
         ]
         label = Text("K 密度", "K-density") if density else Text("M 函数", "M function")
-        chance = Text(
-            f"{test['draws']} 次随机的 {test['level']:.0%} 全局带",
-            f"{test['level']:.0%} global band of {test['draws']} draws",
-        )
+        level = percent(test["level"])
+        chance = Text(f"{test['draws']} 次随机的 {level.zh} 全局带", f"{level.en} global band of {test['draws']} draws")
         note = Text(
             f"全曲线 p = {probability(test['p'])}；{test['n']:,} 家{self.noun.zh}",
             f"p of the whole curve = {probability(test['p'])}; {test['n']:,} {self.noun.en}",
         )
-        if test["error_km"] > 0:
-            note = Text(
-                f"{note.zh}；距离误差不超过 {test['error_km']:.2f} 千米",
-                f"{note.en}; no distance is wrong by more than {test['error_km']:.2f} km",
-            )
-        if test["bandwidth_km"] is not None:
-            bandwidth = f"{test['bandwidth_km']:,.3g}"
-            note = Text(f"{note.zh}；带宽 {bandwidth} 千米", f"{note.en}; bandwidth {bandwidth} km")
+        if (error := test["error_km"]) > 0:
+            bound = Text(f"距离误差不超过 {error:.2f} 千米", f"no distance is wrong by more than {error:.2f} km")
+            note = _joined(note, bound)
+        if (width := test["bandwidth_km"]) is not None:
+            note = _joined(note, Text(f"带宽 {width:,.3g} 千米", f"bandwidth {width:,.3g} km"))
         subtitle = (
             Text("该类别全部企业对中，每千米距离上的百分比", "Per cent of all pairs of the class, per km of distance")
             if density
@@ -339,8 +343,8 @@ class Measured:
         zh, en = self.noun.zh, self.noun.en
         if above:
             return Text(
-                f"{zh}{_at(above).zh}比偶然所能解释的更近",
-                f"{_capital(en)} stand closer together than chance allows {_at(above).en}",
+                f"{zh}{at_text(above).zh}比偶然所能解释的更近",
+                f"{_capital(en)} stand closer together than chance allows {at_text(above).en}",
             )
         if points.filter(pl.col("distance_km") < blur, pl.col("value") > pl.col("high")).height:
             return Text(
@@ -349,8 +353,8 @@ class Measured:
             )
         if below:
             return Text(
-                f"{zh}{_at(below).zh}比偶然更远离彼此",
-                f"{_capital(en)} keep farther apart than chance allows {_at(below).en}",
+                f"{zh}{at_text(below).zh}比偶然更远离彼此",
+                f"{_capital(en)} keep farther apart than chance allows {at_text(below).en}",
             )
         return Text(f"{zh}在任何距离上都不比偶然更近", f"Nowhere do {en} stand closer together than chance allows")
 
@@ -377,11 +381,16 @@ class Measured:
             )
             for row in shown.to_dicts()
         ]
-        note = self._first(shown.height, whole.height)
-        table = self._table(
-            "regions-table", Text("各地区的产业复杂度", "Complexity of each region"), columns, rows, note
-        )
         known = whole.drop_nulls("eci").sort("eci", descending=True)
+        classes = self.result.table("classes")["pci"].count()
+        note = Text(
+            f"比较 {known.height} 个地区、{classes} 个类别",
+            f"{known.height} regions and {classes} classes are compared",
+        )
+        note = _joined(note, self._first(shown.height, whole.height))
+        table = self._table(
+            "complexity-table", Text("各地区的产业复杂度", "Complexity of each region"), columns, rows, note
+        )
         if known.is_empty():
             title = Text("各地区的复杂度：未知", "Complexity of regions: not known")
         else:
@@ -435,8 +444,7 @@ class Measured:
             f"{self.noun.zh}对全部企业；重心相距 {band} 千米以内为邻",
             f"{_capital(self.noun.en)} against all firms; neighbours have centres within {band} km",
         )
-        first = self._first(shown.height, whole.height)
-        note = note if first is None else Text(f"{note.zh}；{first.zh}", f"{note.en}; {first.en}")
+        note = _joined(note, self._first(shown.height, whole.height))
         table = self._table("neighbours-table", Text("地区与邻区", "Regions and those around"), columns, rows, note)
         return Section("measures-neighbours", title, (table,))
 
@@ -551,50 +559,9 @@ class Measured:
         return Table(id_, title, columns, rows, self.subject.register, self.as_of, note=note)
 
 
-def stretches(points: pl.DataFrame, least_km: float, gap_km: float = 0.0) -> list[tuple[float | None, float]]:
-    """Runs of `out` over rising distance_km from `least_km` on: first (None: from the start on) and last distance.
-
-    Runs that are less than `gap_km` apart are one: a curve does not tell more than its bandwidth.
-
-    Examples
-    --------
-    >>> points = pl.DataFrame({"distance_km": [0.0, 1.0, 2.0, 3.0, 4.0], "out": [True, True, False, True, None]})
-    >>> stretches(points, 0.5)
-    [(None, 1.0), (3.0, 3.0)]
-    >>> stretches(points, 0.5, 2.5)
-    [(None, 3.0)]
-    """
-    told = points.filter(pl.col("distance_km") >= least_km).with_columns(pl.col("out").fill_null(value=False))
-    runs = told.with_columns(run=pl.col("out").rle_id()).filter("out").group_by("run", maintain_order=True)
-    ends = runs.agg(first=pl.col("distance_km").min(), last=pl.col("distance_km").max())
-    start = told["distance_km"].min()
-    found: list[tuple[float | None, float]] = []
-    for _, first, last in ends.iter_rows():
-        if found and first - found[-1][1] < gap_km:
-            found[-1] = found[-1][0], last
-        else:
-            found.append((None if first == start else first, last))
-    return found
-
-
-def _at(runs: list[tuple[float | None, float]]) -> Text:
-    """Stretches of distance in words."""
-    zh, en = [], []
-    for first, last in runs[:STRETCHES]:
-        if first is None:
-            zh.append(f"{last:,g} 千米以内")
-            en.append(f"up to {last:,g} km")
-        elif first == last:
-            zh.append(f"{last:,g} 千米处")
-            en.append(f"at {last:,g} km")
-        else:
-            zh.append(f"{first:,g} 至 {last:,g} 千米")
-            en.append(f"at {first:,g} to {last:,g} km")
-    return Text(f"在 {'、'.join(zh)}", " and ".join(en))
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-__all__ = ["TITLE", "measures_document", "measures_section", "stretches"]
+def _joined(note: Text, more: Text | None) -> Text:
+    return note if more is None else Text(f"{note.zh}；{more.zh}", f"{note.en}; {more.en}")

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from jiqun.atlas import operations as atlas
 from jiqun.atlas import work
 from jiqun.atlas.chain_desk import stamp
-from jiqun.atlas.documents import atlas_document, cluster_document
+from jiqun.atlas.documents import atlas_document, cluster_document, measures_beside
 from jiqun.atlas.documents.tables import clusters_table
 from jiqun.atlas.listing import EVENTS, country_text
 from jiqun.atlas.map import near, written
@@ -85,7 +85,13 @@ def atlas_file(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, f
     asked = parts.asked(request, Which)
     atlas.clusters(visitor.actor, workspace, atlas.ClustersRequest(limit=1, **asked.model_dump()))
     run = find_run(workspace, asked)
-    document = atlas_document(run.result, subject_of(workspace, run.result), full=sees_all(visitor.actor), each=False)
+    document = atlas_document(
+        run.result,
+        subject_of(workspace, run.result),
+        measures_beside(visitor.actor, workspace, run.result),
+        full=sees_all(visitor.actor),
+        each=False,
+    )
     return parts.file_answer(request, visitor, document, form)
 
 

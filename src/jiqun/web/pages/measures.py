@@ -23,7 +23,7 @@ from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
 router = APIRouter()
-ROWS = 60
+ROWS = 25
 """Rows of a table on the page; its twins have all."""
 BY = {
     "digital": Text("数字经济分类的组", "groups of the digital classification"),
