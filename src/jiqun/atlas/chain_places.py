@@ -1,7 +1,8 @@
 """Which firms stand at which node of a chain 企业对环节: by code first, by product words where codes do not decide.
 
-A code that one node claims decides; one that several nodes claim, or one in part, leaves the choice to the words. Nothing
-that is unknown counts as absent: a firm whose code fits nodes without a word for any of them is `open` at each.
+A code that one node claims as a whole decides, and words may add nodes that claim it in part; where several claim it, or
+all in part, words decide. Nothing that is unknown counts as absent: a firm whose code fits nodes without a word for any
+of them is `open` at each.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from jiqun.taxonomy.tables import digital_entries
 
 TRADE = ("51", "52")
 """Divisions of GB/T 4754 whose nodes count firms that only sell."""
-ELSEWHERE = ""
-"""Beside the nodes that a code leaves open: that the firm belongs to none of them."""
 PLACED, OPEN, OUTSIDE, UNKNOWN = "placed", "open", "outside", "unknown"
 SOURCES = ("industry_code", "digital_code", *COLUMNS.values())
 """Columns of organisations that place them on a chain."""
@@ -46,26 +45,38 @@ class Places:
 
 
 @dataclass(frozen=True)
-class _Claims:
-    """Which nodes the codes of a chain claim."""
+class _Fitting:
+    """The nodes that a code fits: those that claim it as a whole, and those that claim it, or codes below it, in part."""
 
-    gbt: Mapping[str, tuple[str, ...]]
-    digital: Mapping[str, tuple[str, ...]]
+    whole: tuple[str, ...] = ()
+    part: tuple[str, ...] = ()
+    code: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.whole or self.part)
+
+
+@dataclass(frozen=True)
+class _Claims:
+    """Which nodes claim which codes, as a whole or in part."""
+
+    gbt: Mapping[str, list[tuple[str, bool]]]
+    digital: Mapping[str, list[tuple[str, bool]]]
 
     @classmethod
     def of(cls, chain: Chain) -> _Claims:
-        gbt: dict[str, list[str]] = {}
-        digital: dict[str, list[str]] = {}
+        gbt: dict[str, list[tuple[str, bool]]] = {}
+        digital: dict[str, list[tuple[str, bool]]] = {}
         for node in chain.nodes:
             for listed, found in zip(claims(node), (gbt, digital), strict=True):
                 for claim in listed:
-                    found.setdefault(claim.code, []).extend((node.id, *([ELSEWHERE] if claim.part else [])))
-        return cls({c: _once(n) for c, n in gbt.items()}, {c: _once(n) for c, n in digital.items()})
+                    found.setdefault(claim.code, []).append((node.id, claim.part))
+        return cls(gbt, digital)
 
-    def allowed(self, industry: str | None, digital: str | None) -> tuple[tuple[str, ...], str, bool]:
-        """The nodes that a firm's codes leave open, the code that says so, and whether any code is known.
+    def fitting(self, industry: str | None, digital: str | None) -> tuple[_Fitting, bool]:
+        """The nodes that a firm's codes fit, and whether any code is known.
 
-        Of claims at several levels the most detailed counts. A code above all claims leaves open whatever is below it.
+        Of claims at several levels the most detailed counts. A code above all claims fits whatever is below it, in part.
         """
         code = canonical(industry) if industry else None
         given = digital.removeprefix(f"{EDITION}:") if digital else None
@@ -74,19 +85,20 @@ class _Claims:
         asked = ((code, self.gbt, GBT), (given, self.digital, EDITION), (by_code, self.digital, EDITION))
         for look in (_claimed, _below):
             for known, claimed, scheme in asked:
-                if known and (nodes := look(known, claimed)):
-                    return nodes, f"{scheme}:{known}", True
-        return (), "", code is not None or given is not None
+                if known and (found := look(known, claimed, scheme)):
+                    return found, True
+        return _Fitting(), code is not None or given is not None
 
 
-def _claimed(code: str, claimed: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    return next((claimed[code[:n]] for n in range(len(code), 1, -1) if code[:n] in claimed), ())
+def _claimed(code: str, claimed: Mapping[str, list[tuple[str, bool]]], scheme: str) -> _Fitting:
+    owners = next((claimed[code[:n]] for n in range(len(code), 1, -1) if code[:n] in claimed), [])
+    whole = _once(node for node, part in owners if not part)
+    return _Fitting(whole, tuple(n for n in _once(node for node, _ in owners) if n not in whole), f"{scheme}:{code}")
 
 
-def _below(code: str, claimed: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Of a code above the claims: their nodes; one alone is not decided by it."""
-    nodes = [node for lower, owners in claimed.items() if lower.startswith(code) for node in owners]
-    return _once([*nodes, ELSEWHERE]) if nodes else ()
+def _below(code: str, claimed: Mapping[str, list[tuple[str, bool]]], scheme: str) -> _Fitting:
+    nodes = (node for lower, owners in claimed.items() if lower.startswith(code) for node, _ in owners)
+    return _Fitting((), _once(nodes), f"{scheme}:{code}")
 
 
 def _once(nodes: Iterable[str]) -> tuple[str, ...]:
@@ -139,60 +151,60 @@ def place_firms(chain: Chain, organisations: Any) -> Places:
         ),
         *(pl.col(c).cast(pl.String) for c in COLUMNS.values() if c in frame.columns),
     ).with_row_index("row")
-    firms = _with_allowed(chain, firms)
-    decided = firms.filter(pl.col("allowed").list.len() == 1)
+    firms = _with_fitting(chain, firms)
+    sole = pl.col("whole").list.len() == 1
+    decided = firms.filter(sole)
     at = [
         decided.select(
             "row",
-            node=pl.col("allowed").list.first(),
+            node=pl.col("whole").list.first(),
             by=pl.lit("code"),
             evidence="code",
             weight=pl.lit(None, pl.Float64),
         )
     ]
-    rest = firms.filter(pl.col("allowed").list.len() != 1)
+    # what words may still say: of firms that a code decides only what is claimed in part besides
+    rest = firms.filter(~sole | (pl.col("part").list.len() > 0)).with_columns(
+        allowed=pl.when(sole).then("part").otherwise(pl.concat_list("whole", "part"))
+    )
     for kind in KINDS:
         if COLUMNS[kind] in rest.columns and rest.height:
             found = _by_words(chain, rest, kind)
             at.append(found)
             rest = rest.join(found.select("row").unique(), on="row", how="anti", maintain_order="left")
     placed = pl.concat(at).sort("row", "weight", "node", descending=[False, True, False], nulls_last=True)
-    ids = firms.select("row", "id")
     texts = [c for kind, c in COLUMNS.items() if kind != "name" and c in firms.columns]
-    says = pl.any_horizontal(
-        [(pl.col(c).str.len_bytes() > 0).fill_null(value=False) for c in texts] or [pl.lit(value=False)]
-    )
+    says = [(pl.col(c).str.len_bytes() > 0).fill_null(value=False) for c in texts]
     told = firms.with_columns(
         placed=pl.col("row").is_in(placed["row"].unique().implode()),
-        says=says,
-        open=(pl.col("allowed").list.len() > 0) & ~(says & pl.col("allowed").list.contains(ELSEWHERE)),
-    )
+        says=pl.any_horizontal(says or [pl.lit(value=False)]),
+    ).with_columns(open=(pl.col("whole").list.len() > 0) | ((pl.col("part").list.len() > 0) & ~pl.col("says")))
     state = (
         pl.when("placed").then(pl.lit(PLACED))
         .when("open").then(pl.lit(OPEN))
         .when(pl.col("known") | pl.col("says")).then(pl.lit(OUTSIDE))
         .otherwise(pl.lit(UNKNOWN))
     )  # fmt: skip
-    states = told.select("id", state=state)
     possible = (
         told.filter(~pl.col("placed") & pl.col("open"))
-        .select("id", node="allowed")
+        .select("id", node=pl.concat_list("whole", "part"))
         .explode("node")
-        .filter(pl.col("node") != ELSEWHERE)
     )
-    named = placed.join(ids, on="row", maintain_order="left").select(PLACES)
-    return Places(named, possible, states)
+    named = placed.join(firms.select("row", "id"), on="row", maintain_order="left").select(PLACES)
+    return Places(named, possible, told.select("id", state=state))
 
 
-def _with_allowed(chain: Chain, firms: pl.DataFrame) -> pl.DataFrame:
-    """The firms with `allowed` (nodes that their codes leave open), `code` and `known`."""
-    claims = _Claims.of(chain)
+def _with_fitting(chain: Chain, firms: pl.DataFrame) -> pl.DataFrame:
+    """The firms with `whole` and `part` (nodes that their codes fit), `code` and `known`."""
+    claimed = _Claims.of(chain)
     codes = firms.select("industry_code", "digital_code").unique(maintain_order=True)
-    told = [claims.allowed(industry, digital) for industry, digital in codes.iter_rows()]
+    told = [claimed.fitting(industry, digital) for industry, digital in codes.iter_rows()]
+    lists = pl.List(pl.String)
     answers = codes.with_columns(
-        allowed=pl.Series([list(nodes) for nodes, _, _ in told], dtype=pl.List(pl.String)),
-        code=pl.Series([code for _, code, _ in told], dtype=pl.String),
-        known=pl.Series([known for _, _, known in told], dtype=pl.Boolean),
+        whole=pl.Series([list(found.whole) for found, _ in told], dtype=lists),
+        part=pl.Series([list(found.part) for found, _ in told], dtype=lists),
+        code=pl.Series([found.code for found, _ in told], dtype=pl.String),
+        known=pl.Series([known for _, known in told], dtype=pl.Boolean),
     )
     return firms.join(
         answers, on=["industry_code", "digital_code"], how="left", nulls_equal=True, maintain_order="left"
@@ -200,9 +212,9 @@ def _with_allowed(chain: Chain, firms: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_words(chain: Chain, firms: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """row, node, by, evidence, weight of firms whose texts of one kind speak of nodes that their codes leave open."""
+    """row, node, by, evidence, weight of firms whose texts of one kind speak of nodes that their codes allow, or have none."""
     found = product_words(chain).read(firms[COLUMNS[kind]], kind)
-    asked = firms.select("allowed", "code", firm="row").with_row_index("row")
+    asked = firms.select("allowed", firm="row").with_row_index("row")
     both = found.join(asked, on="row", maintain_order="left")
     free = pl.col("allowed").list.len() == 0
     kept = both.filter(free | pl.col("allowed").list.contains(pl.col("owner")))
