@@ -427,3 +427,41 @@ def test_corrections_of_the_last_file_are_offered_and_two_peoples_are_decided(an
     assert "每" not in again
     answer = analyst.post(f"{base}/recall", data=form(rows, f"{base}/recall", which="one"))
     assert answer.status_code in {303, 400, 409}
+
+
+FLAWED = {
+    "mixed.csv": (
+        "企业名称,城市\n".encode() + "甲一,深圳\n".encode("gb18030") + "乙二公司,深圳\n".encode() * 20,
+        ("mixes encodings", "混有两种编码"),
+    ),
+    "persons.csv": (
+        "企业名称,联系人,手机,城市\n甲,张三丰,13812345678,深圳\n,李四光,13912345678,深圳\n".encode(),
+        ("look like personal data", "像是个人信息"),
+    ),
+    "cut.csv": ("企业名称,城市\n" + "甲,深圳\n" * 20).encode() + "乙".encode()[:2],
+    "nul.csv": "企业名称,城市\n甲\0公司,深圳\n".encode(),
+    "dates.csv": "企业名称,成立日期\n甲,5-Mar-24\n乙,民国113年3月5日\n丙,1/2/2024\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", list(FLAWED))
+def test_flawed_files_are_told_on_the_pages_and_loaded_all_the_same(analyst, workspace, name):
+    content, words = FLAWED[name] if isinstance(FLAWED[name], tuple) else (FLAWED[name], None)
+    base = begun(analyst, workspace, content, name=name)
+    pages = [opened(analyst, f"{base}/columns"), opened(analyst, f"{base}/columns?lang=zh")]
+    assert opened(analyst, f"{base}/columns?lang=en")
+    send(analyst, pages[0], f"{base}/columns", then="check")
+    worked(workspace)
+    checks = [opened(analyst, f"{base}/check?lang={language}") for language in ("en", "zh")]
+    rows = [opened(analyst, f"{base}/rows?lang={language}") for language in ("zh", "en")]
+    if words:
+        assert all(word in page for word, page in zip(words, checks, strict=True))
+        assert f"{name} mixes" in checks[0] or name == "persons.csv"
+    for page in (*pages, *checks, *rows):
+        assert not any(secret in page for secret in ("张三丰", "李四光", "13812345678", "13912345678"))
+    book = analyst.get(f"{base}/findings.csv").text
+    assert "张三丰" not in book
+    assert "李四光" not in book
+    send(analyst, checks[0], f"{base}/load", replace="yes")
+    worked(workspace)
+    assert import_records.find(LOCAL, workspace, base.rpartition("/")[2]).state == "loaded"
