@@ -36,8 +36,9 @@ COVERED = 0.5
 """A covariate is used where at least this share of the firms has it."""
 LEAST_FIRMS = 5
 STEPS = 60
-STEEPEST = 100.0
-"""Elasticities beyond this mean that a covariate tells zeros from links, and no solution is finite."""
+NEGLIGIBLE = 1e-8
+"""Part of the whole that counts as nothing: a last step of Newton's that gains less is exact; where less than this is expected
+of all pairs without a link, a covariate tells them from the others, and no solution is finite."""
 PAIRS_EACH = 100_000
 """Pairs within a group that stand for all of them in the sum of what is expected."""
 THREADS = 2
@@ -129,8 +130,13 @@ def ppml(
             move = np.linalg.solve(hessian, held - gradient)
         except np.linalg.LinAlgError:
             break
-        if float((held - gradient) @ move) < 1e-10 * held[0]:  # what the step could still gain
-            return beta, step
+        if float((held - gradient) @ move) < NEGLIGIBLE * held[0]:  # what the step could still gain
+            beta = beta + move
+            zeros = weight * (value == 0)
+            _, _, left = _graph_kernels.poisson_sums(row, column, zeros, features, log_km, beta)
+            if np.isfinite(beta).all() and (not zeros.any() or left > NEGLIGIBLE * held[0]):
+                return beta, step
+            break
         for _ in range(30):  # halve a step that overshoots
             gradient, hessian, mu = _graph_kernels.poisson_sums(row, column, weight, features, log_km, beta + move)
             reached = float(held @ (beta + move)) - mu
@@ -138,7 +144,7 @@ def ppml(
                 break
             move = move / 2
         beta, best = beta + move, reached
-        if not np.isfinite(beta).all() or np.abs(beta[1:]).max(initial=0.0) > STEEPEST:
+        if not np.isfinite(beta).all():
             break
     raise MeasureInputError("JQ-NETWORK-002", what="gravity", value="no solution", expected="finite")
 
@@ -193,8 +199,9 @@ def linkage_residual(
     Pairs of which one firm did not answer are no zeros and no links: they are left out, of the model too. Above 3,000 firms
     10⁶ zero pairs stand for all, in the bootstrap 10⁵. Firms are resampled within their groups, with the number of times
     as weight of their pairs (Snijders & Borgatti 1999); pairs of a firm with itself are left out. The interval takes firms as
-    given by chance, and says nothing of how links were observed. A group's own links are part of what the model is fitted on,
-    which draws ratios of large groups towards 1.
+    given by chance, and says nothing of how links were observed. The groups' own links are part of what the model is fitted on:
+    ratios are against firms of like size and distance in this network, those of large groups are drawn towards 1, and where
+    some groups are far above it others come out below.
     Source: as `ppml`; Snijders & Borgatti (1999), Connections 22(2), 161–170.
     """
     if not (0 <= least_response <= 1 and (response is None or 0 <= response <= 1)):

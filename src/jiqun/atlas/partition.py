@@ -30,6 +30,8 @@ NullGraph = Callable[[int], tuple[Integers, Integers, Floats]]
 Quality = Literal["modularity", "cpm"]
 SMALL = 50_000
 """Up to so many edges the sweep is finer and more null graphs are drawn."""
+TINY, SWEPT_NULLS = 5_000, 8
+"""Up to so many edges, the sweep compares with so many null graphs; above, chance moves little, and it takes one."""
 FEWEST_SEEDS = 20
 AGREED = 0.999
 """Share of edges on which all seeds agree at which a consensus is reached."""
@@ -121,8 +123,8 @@ def communities(
         Q = Σ_c [ W_c / W − γ (S_c / 2W)² ]   (modularity), or  Σ_c [ W_c − γ n_c (n_c − 1) / 2 ]   (CPM)
 
     W: weight of all edges; W_c, S_c, n_c: weight inside, strength and nodes of community c. Resolutions γ are tried with a
-    few seeds each, on the graph and on a null graph, since cuts into very large or very small pieces agree by themselves.
-    That at which the cuts of the graph agree most beyond those of the null graph, (a − a₀) / (1 − a₀) of the mean adjusted
+    few seeds each, on the graph and on null graphs, since cuts into very large or very small pieces agree by themselves.
+    That at which the cuts of the graph agree most beyond those of the null graphs, (a − a₀) / (1 − a₀) of the mean adjusted
     Rand indices a, a₀ (among equals the γ nearest to 1, or for CPM the smallest), is searched with all seeds. Their consensus: each edge is weighted by the share of seeds that keep it
     inside, dropped below one half, and the search repeated on that graph until all seeds agree on all edges. Only edges are
     held, never all pairs.
@@ -175,7 +177,7 @@ def communities(
     if not u.size:
         empty = _described(_Graph.of(n, u, v, weight, 1), np.arange(n)).with_columns(p=pl.lit(None, pl.Float64))
         return Communities(np.arange(n), empty, _sweep([]), tried[0], 0.0, None, None, 0, 1.0, 0, converged=True)
-    chosen, sweep = _chosen(graph, draw, quality, tried, 5 if small else 2, seed, progress)
+    chosen, sweep = _chosen(graph, draw, quality, tried, seeds if u.size <= TINY else 5 if small else 2, seed, progress)
     runs = [partial(graph.cut, chosen, seed + k, quality) for k in range(seeds)]
     cuts = _parallel(runs, "seeds", progress)
     labels, rounds, converged = _consensus(graph, [cut for _, cut in cuts], chosen, quality, seed, progress)
@@ -290,19 +292,20 @@ def _chosen(
     """The most stable resolution, and what each came to. Cuts that leave all in one piece, or none together, do not count."""
     if len(tried) == 1:
         return tried[0], _sweep([(tried[0], None, None, None, None, True)])
-    other = draw(seed)
+    others = [draw(seed + k) for k in range(SWEPT_NULLS if graph.u.size <= TINY else 1)]
     work = [
         partial(one.cut, gamma, seed + 7919 * k, quality)
         for gamma in tried
-        for one in (graph, other)
+        for one in (graph, *others)
         for k in range(seeds)
     ]
     cuts = [labels for _, labels in _parallel(work, "resolutions", progress)]
     rows = []
     for index, gamma in enumerate(tried):
-        at = 2 * index * seeds
-        own, chance = (cuts[k : k + seeds] for k in (at, at + seeds))
-        (ari, vi), (ari_null, _) = _agreement(own), _agreement(chance)
+        at = (1 + len(others)) * index * seeds
+        own, *chance = (cuts[at + k * seeds : at + (k + 1) * seeds] for k in range(1 + len(others)))
+        ari, vi = _agreement(own)
+        ari_null = float(np.mean([_agreement(other)[0] for other in chance]))
         sizes = [np.unique(labels, return_counts=True)[1] for labels in own]
         trivial = min(int((size >= LEAST_MEMBERS).sum()) for size in sizes) < 2
         rows.append((gamma, float(np.mean([size.size for size in sizes])), ari, ari_null, vi, trivial))

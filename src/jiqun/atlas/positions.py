@@ -102,6 +102,7 @@ def betweenness(
 
     Notes
     -----
+    Few sources pass through most nodes, so that two standard errors cover less than 95 per cent of a node's samples.
     Source: Brandes (2001), Journal of Mathematical Sociology 25(2), 163–177; sampling after Brandes & Pich (2007),
     International Journal of Bifurcation and Chaos 17(7), 2303–2318.
 
