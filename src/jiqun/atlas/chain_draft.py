@@ -110,7 +110,7 @@ def _read(table: pl.DataFrame, file: str) -> tuple[list[str], Floats, Floats]:
     names = [str(name or "").strip() for name in table.to_series(0)]
     if not all(names) or len(set(names)) < len(names):
         raise refuse("names of sectors are empty or double")
-    z[np.isnan(z)] = 0.0
+    z = np.where(np.isnan(z), 0.0, z)
     if not np.isfinite(z).all() or not np.isfinite(x).all() or (z < 0).any() or (x < 0).any():
         raise refuse("negative or missing numbers")
     return names, z, x

@@ -15,6 +15,8 @@ TOPICS = {
     "regions": Text("按地区", "By region"),
     "measures": Text("整体测度", "Measures of the register"),
     "network": Text("网络与链主", "Network and chain leaders"),
+    "chains": Text("产业链与缺口", "Industry chains and gaps"),
+    "core": Text("核心产业占比", "Share of the core industries"),
     "history": Text("历次变化", "Change from run to run"),
     "maps": Text("地图如何绘制", "How maps are drawn"),
 }
