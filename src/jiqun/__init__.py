@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jiqun.store import Workspace
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 ROOMS = ("taxonomy", "store", "intake", "report", "atlas", "demo")
 
 
