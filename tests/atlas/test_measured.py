@@ -187,8 +187,10 @@ def test_a_job_measures_and_its_answer_holds_every_table(workspace):
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
-        (firms().with_columns(digital_code=pl.lit("010101")), "JQ-ATLAS-028"),
-        (firms().with_columns(digital_code=pl.lit("01")), "JQ-ATLAS-028"),
+        (firms().with_columns(digital_code=pl.lit("010101")), "JQ-ATLAS-033"),
+        (firms().drop("digital_code").with_columns(industry=pl.lit("网络设备制造")), "JQ-ATLAS-033"),
+        (firms().drop("digital_code"), "JQ-ATLAS-028"),
+        (firms().with_columns(digital_code=pl.lit("01")), "JQ-ATLAS-033"),
         (firms().with_columns(lon=pl.lit(-122.33), lat=pl.lit(47.61)), "JQ-ATLAS-028"),
         (firms().with_columns(lon=pl.lit(None, pl.Float64)), "JQ-ATLAS-028"),
     ],

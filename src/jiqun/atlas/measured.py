@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from jiqun.atlas import industry_space
 from jiqun.atlas.areal import benjamini_hochberg, local_moran, region_centres, regional_profile
-from jiqun.atlas.classes import classified, reader, used_text
+from jiqun.atlas.classes import SOURCES, classified, reader, used_text
 from jiqun.atlas.concentration import ellison_glaeser_by, gini
 from jiqun.atlas.industry_groups import industry_sets
 from jiqun.atlas.pairs import DistanceCurve, k_density, m_function
@@ -89,7 +89,7 @@ def measure(
     PermissionDeniedError
         JQ-USE-002: the actor is neither operator nor analyst.
     WorkspaceError, InputError
-        As `check`; JQ-ATLAS-028 also where that shows only once firms are classed and placed.
+        As `check`; JQ-ATLAS-028: fewer than two classes or regions hold firms.
     """
     actor.require(OPERATION, "operator", "analyst")
     check(workspace, request)
@@ -151,8 +151,7 @@ def check(workspace: Workspace, request: MeasureRequest) -> None:
         JQ-STORE-006: no organisations were loaded.
     InputError
         JQ-TAXONOMY-004: not a code of the digital classification. JQ-USE-003: no such size, or no industry codes.
-        JQ-ATLAS-016: the size holds no numbers. JQ-ATLAS-028: the register states the class of every firm, and there is
-        one only.
+        JQ-ATLAS-016: the size holds no numbers. JQ-ATLAS-033: the register is one of a single class (`one_class`).
     """
     there = workspace.scan("organisations").collect_schema()
     if request.digital is not None:
@@ -164,17 +163,30 @@ def check(workspace: Workspace, request: MeasureRequest) -> None:
         if not there[request.size].is_numeric():
             raise MeasureInputError("JQ-ATLAS-016", column=request.size, type=there[request.size])
     if request.by == "digital" and one_class(workspace):
-        raise InputError("JQ-ATLAS-028", classes=1, regions="—")
+        raise InputError("JQ-ATLAS-033")
 
 
 def one_class(workspace: Workspace) -> bool:
-    """Whether the register states the class of every firm, and that is one: then nothing can be compared."""
+    """Whether the register is one of a single class: then nothing can be compared, and names must not decide.
+
+    It states the same group of the digital classification for every firm; or the same industry in words, and gives
+    nothing else that a class could come from.
+    """
     rows = workspace.scan("organisations")
-    if "digital_code" not in rows.collect_schema().names():
-        return False
-    stated = pl.col("digital_code")
-    found = rows.select(missing=stated.is_null().any(), classes=stated.str.head(4).n_unique()).collect()
-    return not found["missing"].item() and int(found["classes"].item()) == 1
+    there = [
+        column for column in (*SOURCES, "industry") if column in rows.collect_schema().names() and column != "name"
+    ]
+    counts = rows.select(
+        *(pl.col(column).count().alias(column) for column in there),
+        rows=pl.len(),
+        groups=pl.col("digital_code").str.head(4).n_unique() if "digital_code" in there else 0,
+        words=pl.col("industry").n_unique() if "industry" in there else 0,
+    )
+    told = counts.collect().row(0, named=True)
+    known = {column for column in there if told[column]}
+    if known == {"industry"}:
+        return bool(told["words"] == 1)
+    return "digital_code" in known and told["digital_code"] == told["rows"] and told["groups"] == 1
 
 
 def find_measures(actor: Actor, workspace: Workspace, id_: str | None = None) -> StoredResult | None:
