@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from roster_samples import organisations
 
-from conftest import organisations
 from jiqun.core.actor import LOCAL
 from jiqun.roster import desk
 from jiqun.roster.derive import derive

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+
 import polars as pl
 import pytest
+from roster_samples import REGISTER, ROSTER, load, organisations
 
-from conftest import REGISTER, ROSTER, load, organisations
+from jiqun.cli.work import HANDLERS
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
+from jiqun.intake import imports
 from jiqun.roster import corrections, desk, records
 from jiqun.roster.derive import derive
 from jiqun.roster.history import history
+from jiqun.roster.jobs import begin
+from jiqun.store.worker import work
 
 MEMBER = Actor("acc_member", frozenset({"member"}), "o0000001")
 
@@ -285,3 +291,38 @@ def test_what_is_not_there_is_refused(workspace, matched):
         desk.decide(LOCAL, workspace, matched.id, 1, "o0000099", "same", key="k2")
     with pytest.raises(UsageError, match="JQ-ROSTER-003"):
         desk.match(LOCAL, workspace, ROSTER, accept=0.1)
+
+
+def imported(workspace, frame, name, key):
+    """An import of that table, read and checked."""
+    content = io.BytesIO()
+    frame.write_csv(content)
+    made = imports.receive(LOCAL, workspace, [content.getvalue()], filename=name, table_name="organisations", key=key)
+    work(workspace, HANDLERS, once=True, threads=1)
+    imports.start(LOCAL, workspace, made.id, key=f"{key}-check")
+    work(workspace, HANDLERS, once=True, threads=1)
+    return made.id
+
+
+def test_an_import_is_matched_as_a_roster_by_a_job(workspace):
+    import_id = imported(workspace, ROSTER, "members.csv", "up-1")
+    job = begin(LOCAL, workspace, import_id, name=None, accept=0.85, lead=0.05, key="match-import")
+    work(workspace, HANDLERS, once=True, threads=1)
+    assert workspace.database.jobs.find(job).state == "done"
+    (made,) = records.listing(workspace)
+    assert (made.name, made.counts["matched"], made.counts["review"]) == ("members", 2, 2)
+    assert len(workspace.history("organisations")) == 1
+
+
+def test_an_import_of_the_register_keeps_what_lies_over_it_and_can_be_undone(workspace, applied):
+    import_id = imported(workspace, REGISTER.with_columns(employees=pl.lit(1)), "register.csv", "up-2")
+    desk.decide(LOCAL, workspace, applied.id, 1, "o0000002", "same", key="decide-same")  # the table is derived anew
+    derive(workspace)
+    imports.load(LOCAL, workspace, import_id, replace=True, key="load")
+    work(workspace, HANDLERS, once=True, threads=1)
+    assert value(workspace, "o0000002", "employees") == 1
+    assert value(workspace, "o0000002", "rosters") == "members"
+    imports.undo(LOCAL, workspace, import_id, key="undo")
+    work(workspace, HANDLERS, once=True, threads=1)
+    assert value(workspace, "o0000002", "employees") == 200
+    assert value(workspace, "o0000002", "rosters") == "members"

@@ -150,6 +150,7 @@ def test_a_field_is_corrected_on_the_firms_page_and_taken_back(signed_in, worksp
     derive(workspace)
     after = browser.get("/firms/o0000002/history")
     assert "<u>phone" not in after.text
+    assert "a correction" in browser.get("/firms/o0000002").text
     assert "shown" in after.text
     assert browser.get("/firms/o0000002/history.json").json()
     back = post(browser, "/firms/o0000002/history", after, attribute="employees", then="back", key="good-key-2")

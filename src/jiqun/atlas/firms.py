@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field
+from sqlalchemy import select
 
 from jiqun.accounts.edits import Statement, overlaid, statements
 from jiqun.accounts.mine import unpublished
@@ -23,6 +24,7 @@ from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.operation import EVERYWHERE, Model
 from jiqun.core.schema import schema
 from jiqun.store import Workspace
+from jiqun.store.database import table
 
 UNTOLD = frozenset({"id", "source_row", "place_id", "place_warning", "place_name", "place_name_zh"})
 """Columns that the page of a firm words in its own way, or not at all."""
@@ -35,13 +37,14 @@ class FirmRequest(Which):
 
 
 class FactRow(Model):
-    """One thing known of a firm; `stated_at` where the firm itself says so, null where the register does."""
+    """One thing known of a firm, of the register unless the firm itself says so or a person has corrected it."""
 
     attribute: str
     title: Text
     value: str | float | int | bool | None
     unit: str
     stated_at: datetime | None = None
+    corrected_at: datetime | None = None
 
 
 class ClassRow(Model):
@@ -108,7 +111,7 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
         name=row["name"],
         place=Text(row.get("place_name_zh") or row.get("place_name") or "", row.get("place_name") or ""),
         country=row.get("country"),
-        facts=_facts(row, statements(workspace, request.id), complete=complete),
+        facts=_facts(row, statements(workspace, request.id), _corrected(workspace, request.id), complete=complete),
         complete=complete,
         own=own,
         run=run_row(workspace, run) if run else None,
@@ -120,7 +123,19 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
     )
 
 
-def _facts(row: dict[str, Any], stated: tuple[Statement, ...], *, complete: bool) -> tuple[FactRow, ...]:
+def _corrected(workspace: Workspace, organisation: str) -> dict[str, datetime]:
+    """When each attribute was corrected by a person (`jiqun.roster.corrections`), of those that are."""
+    rows = table("corrections")
+    query = select(rows.c.attribute, rows.c.at).where(
+        rows.c.organisation == organisation, rows.c.withdrawn_at.is_(None)
+    )
+    with workspace.database.read() as connection:
+        return {row.attribute: row.at for row in connection.execute(query)}
+
+
+def _facts(
+    row: dict[str, Any], stated: tuple[Statement, ...], corrected: dict[str, datetime], *, complete: bool
+) -> tuple[FactRow, ...]:
     shown, at = overlaid(row, stated), {one.attribute: one.at for one in stated}
     facts = []
     for attribute in schema("organisations").attributes:
@@ -129,7 +144,9 @@ def _facts(row: dict[str, Any], stated: tuple[Statement, ...], *, complete: bool
             continue
         title = Text(attribute.description_zh, attribute.description_en)
         value = _plain(shown.get(name))
-        facts.append(FactRow(attribute=name, title=title, value=value, unit=attribute.unit, stated_at=at.get(name)))
+        mended = None if name in at else corrected.get(name)
+        fact = FactRow(attribute=name, title=title, value=value, unit=attribute.unit)
+        facts.append(fact.model_copy(update={"stated_at": at.get(name), "corrected_at": mended}))
     return tuple(facts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jiqun.atlas.documents.words import class_name_text, name_text
-from jiqun.atlas.firms import ClassRow, FirmAnswer
+from jiqun.atlas.firms import ClassRow, FactRow, FirmAnswer
 from jiqun.atlas.listing import country_text
 from jiqun.core.document import Block, Cell, Column, Document, Paragraph, Table, Text
 from jiqun.core.lineage import Lineage
@@ -14,6 +14,7 @@ from jiqun.taxonomy.linear import BY_MODEL
 
 REGISTER = Text("登记库", "register")
 ITSELF = Text("企业自填", "the firm itself")
+CORRECTED = Text("人工更正", "a correction")
 UNITS = {
     "person": Text("人", "people"),
     "CNY": Text("元", "yuan (CNY)"),
@@ -36,9 +37,7 @@ def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
             fact.title,
             _value(fact.attribute, fact.value),
             UNITS.get(fact.unit, fact.unit) or None,
-            Text(f"{ITSELF.zh} {fact.stated_at:%Y-%m-%d}", f"{ITSELF.en}, {fact.stated_at:%Y-%m-%d}")
-            if fact.stated_at
-            else REGISTER,
+            _source(fact),
         )
         for fact in known
     ]
@@ -74,6 +73,13 @@ def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
         lineage=Lineage("atlas.firm", "1", {"id": answer.id}, (snapshot.input,)),
         attributions=(ATTRIBUTION,),
     )
+
+
+def _source(fact: FactRow) -> Text:
+    for who, at in ((ITSELF, fact.stated_at), (CORRECTED, fact.corrected_at)):
+        if at:
+            return Text(f"{who.zh} {at:%Y-%m-%d}", f"{who.en}, {at:%Y-%m-%d}")
+    return REGISTER
 
 
 def _value(attribute: str, value: str | float | int | bool | None) -> Cell:
