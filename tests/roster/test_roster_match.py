@@ -46,7 +46,7 @@ def all_pairs(roster, register):
         n = side.names
         sides.append((n, kernels.grams_of(n.codes, n.offsets, n.flags, weights)))
     (a, (grams_a, weights_a, ends_a, totals_a)), (b, (grams_b, _, ends_b, totals_b)) = sides
-    best = {}
+    best, exact = {}, {}
     for i, row_a in enumerate(roster.row.tolist()):
         for j, row_b in enumerate(register.row.tolist()):
             score, bits = kernels.judge(
@@ -58,6 +58,11 @@ def all_pairs(roster, register):
             key = row_a, register.ids[row_b]
             if score >= match.REVIEW:
                 best[key] = max(best.get(key, (0.0, 0)), (score, int(bits)))
+                if bits & (kernels.USCC_SAME | kernels.NORMAL_SAME | kernels.CORE_SAME):
+                    exact[key] = max(exact.get(key, (0.0, 0)), (score, int(bits)))
+    settled = {row for (row, _), (score, _) in exact.items() if score >= match.SETTLED}
+    best = {key: value for key, value in best.items() if key[0] not in settled}
+    best |= {key: value for key, value in exact.items() if key[0] in settled}
     ranked = {}
     for (row, organisation), (score, bits) in best.items():
         ranked.setdefault(row, []).append((-score, int(organisation[1:]), organisation, bits))

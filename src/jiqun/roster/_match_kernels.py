@@ -38,8 +38,8 @@ Bits = npt.NDArray[np.uint32]
 
 BUCKETS = 1 << 22
 """Of counted grams."""
-DICE = 0.6
-"""Least share of common grams (weighted Dice) by which two names can be alike."""
+DICE = 2.0 / 3.0
+"""Least share of common grams (weighted Dice) by which two names can be alike: with less no pair reaches `REVIEW`."""
 LEAST_SHARE = 0.4
 """How much of the longer core the shorter one must be to count as its beginning."""
 FIRST = 3
@@ -138,9 +138,13 @@ def _block_keys(
     core: Number,
     grams: Hashes,
     prefix: Number,
+    exact: Number,
     out: Hashes,
 ) -> Number:
-    """The keys of one name, without that of its credit code."""
+    """The keys of one name, without that of its credit code; `exact`: only those of its normal form and core.
+
+    Those of its grams stand last.
+    """
     n = 0
     if normal:
         out[n] = mix(normal ^ mix(np.uint64(KEY_NORMAL)))
@@ -150,6 +154,8 @@ def _block_keys(
         return n
     out[n] = mix(core ^ mix(np.uint64(KEY_CORE)))
     n += 1
+    if exact:
+        return n
     longest = _EDIT_LATIN if latin else _EDIT_LONG
     if length + 1 >= _EDIT_SHORT and length <= longest:
         # the core itself, too: one may be the other with a character left out
@@ -192,8 +198,9 @@ def name_keys(
     core: Hashes,
     weights: Weights,
     wanted: npt.NDArray[np.bool_],
+    exact: Number,
 ) -> tuple[Hashes, Rows]:
-    """All keys of the wanted names, with the name each belongs to."""
+    """The keys of the wanted names, with the name each belongs to; `exact` as in `_block_keys`."""
     grams, weighed = np.empty(MOST_GRAMS, dtype=np.uint64), np.empty(MOST_GRAMS)
     found = np.empty(MOST_GRAMS * 2 + 64, dtype=np.uint64)
     keys = np.empty(1024, dtype=np.uint64)
@@ -204,7 +211,7 @@ def name_keys(
             continue
         latin = (flags[k] & LATIN) > 0
         _, _, prefix = _sorted_grams(codes, offsets[k], offsets[k + 1], latin, weights, grams, weighed)
-        count = _block_keys(codes, offsets[k], offsets[k + 1], latin, normal[k], core[k], grams, prefix, found)
+        count = _block_keys(codes, offsets[k], offsets[k + 1], latin, normal[k], core[k], grams, prefix, exact, found)
         if n + count > keys.size:
             more = np.empty(keys.size * 2 + count, dtype=np.uint64)
             more[:n] = keys[:n]
@@ -430,7 +437,7 @@ def probe(
     # its rows
     placed_a: Places, code_a: Hashes,
     # its index
-    slots: Hashes, values: Ints, starts: Ints, names: Rows, most: Number,
+    slots: Hashes, values: Ints, starts: Ints, names: Rows, most: Number, exact: Number,
     # a part of the register's names, and its rows
     first: Number, last: Number,
     codes_b: Codes, offsets_b: Ints, normal_b: Hashes, core_b: Hashes, flags_b: Bytes, named_b: Places, row_b: Rows,
@@ -439,7 +446,10 @@ def probe(
     # the best of each row of the roster
     scores: Floats, rows: Rows, ids: Ints, bits: Bits,
 ) -> Number:  # fmt: skip
-    """Look a part of the register up in the roster's index and keep the best pairs. Returns how many were judged."""
+    """Look a part of the register up in the roster's index and keep the best pairs. Returns how many were judged.
+
+    `exact` is as in `_block_keys`, and then credit codes are looked up as well.
+    """
     grams, weighed = np.empty(MOST_GRAMS, dtype=np.uint64), np.empty(MOST_GRAMS)
     keys = np.empty(MOST_GRAMS * 2 + 64, dtype=np.uint64)
     seen = np.full(row_a.size, -1, dtype=np.int32)
@@ -449,8 +459,9 @@ def probe(
         latin = (flags_b[b] & LATIN) > 0
         start, end = offsets_b[b], offsets_b[b + 1]
         count, total, prefix = _sorted_grams(codes_b, start, end, latin, weights, grams, weighed)
-        known = _block_keys(codes_b, start, end, latin, normal_b[b], core_b[b], grams, prefix, keys)
-        if code_b[row] and main_b[b]:
+        known = _block_keys(codes_b, start, end, latin, normal_b[b], core_b[b], grams, prefix, exact, keys)
+        by_grams = known if exact else known - prefix
+        if exact and code_b[row] and main_b[b]:
             keys[known] = mix(code_b[row] ^ mix(np.uint64(KEY_USCC)))
             known += 1
         for k in range(known):
@@ -462,6 +473,9 @@ def probe(
             for position in range(starts[at], starts[at + 1]):
                 a = names[position]
                 if seen[a] == b:
+                    continue
+                # names that share a gram only must be of like weight
+                if k >= by_grams and not exact and 2.0 * min(total, totals_a[a]) < DICE * (total + totals_a[a]):
                     continue
                 seen[a] = b
                 judged += 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ MARGIN = 0.05
 """How far the second candidate must be behind for that."""
 MOST = 3_000
 """A key that more names of the roster share is not followed."""
+SETTLED = 0.97
+"""A row with a candidate of this score, by its code or whole name, is not compared with names that are only alike."""
 KEPT = 5
 """Candidates kept of each row."""
 NAMES = ("name", "name_en", "short_name", "former_names")
@@ -39,6 +42,7 @@ COLUMNS = (*NAMES, "uscc", "region_code", "region", "city", "address", "country"
 _SEPARATORS = r"[;；|｜、\n]"
 _SEED = 0x6A71
 _THREADS = 2
+_STEP = 200_000
 _TEXT_GRAMS = 400
 _TEXT_LIKE, _TEXT_UNLIKE, _TEXT_WEIGHT = 0.3, 0.05, 0.03
 _TEXT_LEAST = 6
@@ -160,70 +164,71 @@ def find(roster: Side, register: Side, *, most: int = MOST, progress: Progress =
     Returns
     -------
     `Found`, whose candidates have the columns of `CANDIDATES`: `row` of the roster (from 0), `organisation`, `score`
-    in [0.6, 1], and `evidence` (bits, see `jiqun.roster.evidence`). At most five per row.
+    in [0.6, 1], and `evidence` (bits, see `jiqun.roster.evidence`). At most five per row; of a row that is settled by
+    its code or whole name, only those of the same code, name or core.
     """
     a, b = roster.names, register.names
     weights = _weights(register)
-    wanted = np.ones(roster.row.size, dtype=np.bool_)
-    keys, names = kernels.name_keys(a.codes, a.offsets, a.flags, a.normal, a.core_hash, weights, wanted)
-    codes = np.flatnonzero(roster.main & (roster.code[roster.row] > 0))
-    keys = np.concatenate([keys, _code_keys(roster.code[roster.row[codes]])])
-    names = np.concatenate([names, codes.astype(np.int32)])
+    grams = kernels.grams_of(a.codes, a.offsets, a.flags, weights)
+    left = (
+        *(a.codes, a.offsets, a.normal, a.core_hash, a.flags, a.place, roster.row, roster.main),
+        *(*grams, roster.place, roster.code),
+    )
+    right = (
+        *(b.codes, b.offsets, b.normal, b.core_hash, b.flags, b.place, register.row, register.main),
+        *(register.place, register.code, _order(register.ids), weights),
+    )
+    bounds = np.linspace(0, register.row.size, _THREADS + 1).astype(np.int64)
+    best, judged, crowded = _empty(roster.rows), 0, np.zeros(0, dtype=np.int32)
+    for exact in (True, False):
+        settled = best[0].max(axis=1, initial=-1.0) >= SETTLED
+        wanted = ~settled[roster.row]
+        keys, names = kernels.name_keys(a.codes, a.offsets, a.flags, a.normal, a.core_hash, weights, wanted, exact)
+        if exact:
+            codes = np.flatnonzero(roster.main & (roster.code[roster.row] > 0))
+            keys = np.concatenate([keys, _code_keys(roster.code[roster.row[codes]])])
+            names = np.concatenate([names, codes.astype(np.int32)])
+        index = _index(keys, names)
+        many = np.repeat(np.diff(index[2]) > most, np.diff(index[2]))
+        crowded = np.unique(np.concatenate([crowded, index[3][many]]))
+        search = partial(
+            _search, roster.rows, left, (*index, most, exact), right, "exact" if exact else "match", progress
+        )
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for count, other in pool.map(search, bounds[:-1].tolist(), bounds[1:].tolist()):
+                judged += count
+                kernels.merge_best(*best, *other)
+    return Found(_frame(best, register.ids), judged, crowded.size)
+
+
+def _index(keys: Hashes, names: kernels.Rows) -> tuple[Hashes, Ints, Ints, kernels.Rows]:
+    """Keys in a table with open addressing: slots, positions, and where each key's names begin among the names."""
     order = np.lexsort((names, keys))
-    keys, names = keys[order], names[order]
-    unique, starts = np.unique(keys, return_index=True)
-    starts = np.append(starts, keys.size).astype(np.int64)
+    unique, starts = np.unique(keys[order], return_index=True)
     slots = np.zeros(1 << max(4, (unique.size * 2).bit_length()), dtype=np.uint64)
     values = np.zeros(slots.size, dtype=np.int64)
     kernels.fill(slots, values, unique, np.arange(unique.size, dtype=np.int64))
-    crowded = np.repeat(np.diff(starts) > most, np.diff(starts))
-    grams = kernels.grams_of(a.codes, a.offsets, a.flags, weights)
-    order_of = _order(register.ids)
-    left = (
-        a.codes,
-        a.offsets,
-        a.normal,
-        a.core_hash,
-        a.flags,
-        a.place,
-        roster.row,
-        roster.main,
-        *grams,
-        roster.place,
-        roster.code,
-    )
-    right = (
-        b.codes,
-        b.offsets,
-        b.normal,
-        b.core_hash,
-        b.flags,
-        b.place,
-        register.row,
-        register.main,
-        register.place,
-        register.code,
-        order_of,
-        weights,
-    )
+    return slots, values, np.append(starts, keys.size).astype(np.int64), names[order]
 
-    def part(first: int, last: int) -> tuple[int, tuple[Any, ...]]:
-        best = _empty(roster.rows)
-        step = 200_000
-        judged = 0
-        for begin in range(first, last, step):
-            end = min(begin + step, last)
-            judged += kernels.probe(*left, slots, values, starts, names, most, begin, end, *right, *best)
-            progress("match", end - first, last - first)
-        return judged, best
 
-    bounds = np.linspace(0, register.row.size, _THREADS + 1).astype(np.int64)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        done = list(pool.map(part, bounds[:-1].tolist(), bounds[1:].tolist()))
-    best = done[0][1]
-    for _, other in done[1:]:
-        kernels.merge_best(*best, *other)
-    return Found(_frame(best, register.ids), sum(count for count, _ in done), int(np.unique(names[crowded]).size))
+def _search(
+    rows: int,
+    left: tuple[Any, ...],
+    index: tuple[Any, ...],
+    right: tuple[Any, ...],
+    what: str,
+    progress: Progress,
+    first: int,
+    last: int,
+) -> tuple[int, tuple[Any, ...]]:
+    """The best candidates of each row among a part of the register, and how many pairs were judged."""
+    probe: Any = kernels.probe
+    best, judged = _empty(rows), 0
+    for begin in range(first, last, _STEP):
+        end = min(begin + _STEP, last)
+        judged += probe(*left, *index, begin, end, *right, *best)
+        progress(what, end - first, last - first)
+    return judged, best
 
 
 def _weights(register: Side) -> kernels.Weights:

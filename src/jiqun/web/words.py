@@ -90,6 +90,7 @@ ENTRIES: dict[str, Text] = {
 AT_WORK = Text("处理中", "At work")
 STEPS: dict[str, Text] = {
     "names": Text("正在拆分名称", "Taking names apart"),
+    "exact": Text("正在匹配代码与名称", "Matching codes and names"),
     "match": Text("正在匹配", "Matching"),
     "merge": Text("正在并入", "Merging"),
     "core industries": Text("正在判定核心产业", "Judging the core industries"),
