@@ -14,7 +14,7 @@ from jiqun.atlas.leaders import CRITERIA, chain_leaders, dependence
 from jiqun.atlas.network_clusters import find_network_clusters
 from jiqun.atlas.positions import betweenness, brokerage, constraint, core_periphery, pagerank, reciprocity, strengths
 
-FIRMS = 200_000
+LINKS_EACH = 5
 
 
 def links(kind: str, m: int, firms: int) -> pl.DataFrame:
@@ -60,10 +60,11 @@ def main(kinds: list[str]) -> None:
     for kind, m in (("grouped", 100_000), ("random", 1_000_000), ("grouped", 1_000_000), ("alike", 1_000_000)):
         if kinds and kind not in kinds:
             continue
-        c = cost(analysis, kind, m, FIRMS)
+        firms = m // LINKS_EACH
+        c = cost(analysis, kind, m, firms)
         pairs, kept, clusters, p = c.answer
         print(
-            f"{m:>9,} links ({kind}), {FIRMS:,} firms: {c.cpu:6.1f} CPU s  {c.wall:6.1f} s  {c.peak_mb:6.0f} MB  "
+            f"{m:>9,} links ({kind}), {firms:,} firms: {c.cpu:6.1f} CPU s  {c.wall:6.1f} s  {c.peak_mb:6.0f} MB  "
             f"{pairs:,} pairs, {kept:,} searched, {clusters:,} clusters, p = {p}",
             flush=True,
         )

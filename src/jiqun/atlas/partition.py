@@ -28,7 +28,7 @@ from jiqun.core.progress import Progress, silent
 NullGraph = Callable[[int], tuple[Integers, Integers, Floats]]
 """Ends u < v and weights of a null graph, by seed."""
 Quality = Literal["modularity", "cpm"]
-SMALL = 50_000
+SMALL = 10_000
 """Up to so many edges the sweep is finer and more null graphs are drawn."""
 TINY, SWEPT_NULLS = 5_000, 8
 """Up to so many edges, the sweep compares with so many null graphs; above, chance moves little, and it takes one."""
@@ -138,7 +138,7 @@ def communities(
     seeds
         Of the consensus, at least 20.
     nulls
-        Null graphs: same degrees (edges swap partners, 5 tries for each), weights shuffled. None: 99, or 19 above 50,000
+        Null graphs: same degrees (edges swap partners, 5 tries for each), weights shuffled. None: 99, or 19 above 10,000
         edges; 0: none.
     null
         Draws null graphs instead, by seed: where the graph was made by a filter, they must pass it too.
@@ -154,8 +154,10 @@ def communities(
 
     Notes
     -----
-    A community's p compares its log-likelihood ratio with the greatest that the same search finds in each null graph, both
-    adjusted for size by a log–log fit over the null communities; it holds for all communities at once. The resolution was
+    Null graphs are searched once, so it is one search on the graph that is compared with them. A community's p compares how
+    far its log-likelihood ratio exceeds those of null communities of no more strength with how far the most outstanding
+    community of each null graph does; it holds for all communities at once. A community of the consensus has the p of that
+    of the one search with which it shares at least half of the strength of either, else 1. The resolution was
     chosen on the graph itself, and null graphs are searched at that resolution.
     Source: Traag, Waltman & van Eck (2019), Scientific Reports 9, 5233; Traag, Van Dooren & Nesterov (2011), Physical Review
     E 84, 016114; consensus after Lancichinetti & Fortunato (2012), Scientific Reports 2, 336; null after Maslov & Sneppen
@@ -191,7 +193,9 @@ def communities(
     table = _described(_Graph.of(n, u, v, weight, 1), whole)
     drawn = [partial(_null, draw, chosen, quality, seed + 1 + k) for k in range(wanted)]
     searched = _parallel(drawn, "null graphs", progress)
-    tested = table.with_columns(p=_family_p(table, [of for _, of in searched]))
+    once = np.unique(cuts[0][1], return_inverse=True)[1].astype(np.int64)
+    p_once = _family_p(_described(graph, once), [of for _, of in searched])
+    tested = table.with_columns(p=_inherited(graph, whole[linked], table.height, once, p_once))
     order = tested.sort("weight_in", "nodes", "community", descending=[True, True, False])
     number = np.empty(order.height, np.int64)
     number[order["community"].to_numpy()] = np.arange(order.height)
@@ -411,24 +415,58 @@ def _null(draw: Callable[[int], _Graph], gamma: float, quality: Quality, seed: i
 
 
 def _family_p(table: pl.DataFrame, null: list[pl.DataFrame]) -> pl.Series:
-    """Share of null graphs in which some community stands out as much for its size; null for fewer than three nodes."""
-    schema = pl.Series([None] * table.height, dtype=pl.Float64)
+    """Share of null graphs in which some community stands out as much; null for fewer than three nodes.
+
+    Standing out is the log-likelihood ratio over the greatest that null communities of no more strength reach: great
+    communities have great ratios by themselves, and small ones must not be measured by them. A null graph is measured by
+    the others.
+    """
     if not null:
-        return schema
+        return pl.Series([None] * table.height, dtype=pl.Float64)
+    fit = (pl.col("nodes") >= LEAST_MEMBERS) & (pl.col("llr") > 0)
+    chance = pl.concat([of.filter(fit).with_columns(draw=pl.lit(k)) for k, of in enumerate(null)]).sort("strength")
+    strength, llr, draw = (chance[name].to_numpy() for name in ("strength", "llr", "draw"))
+    most = np.zeros(len(null))
+    for k in range(len(null)):
+        own, others = draw == k, draw != k
+        stands = _beyond(strength[own], llr[own], strength[others], llr[others])
+        most[k] = stands.max(initial=0.0)
+    stands = _beyond(table["strength"].to_numpy(), table["llr"].to_numpy(), strength, llr)
+    p = (1 + (most[None, :] >= stands[:, None]).sum(1)) / (len(null) + 1)
+    wanted = table["nodes"].to_numpy() >= LEAST_MEMBERS
+    return pl.Series(np.where(wanted, p, np.nan), nan_to_null=True)
 
-    def telling(of: pl.DataFrame) -> pl.DataFrame:
-        return of.filter((pl.col("nodes") >= LEAST_MEMBERS) & (pl.col("llr") > 0))
 
-    chance = pl.concat([telling(of).with_columns(draw=pl.lit(k)) for k, of in enumerate(null)])
-    x, y = (np.log(chance[name].to_numpy()) for name in ("strength", "llr"))
-    varied = x.size >= 10 and np.ptp(x) > 1e-9
-    slope, start = np.polyfit(x, y, 1) if varied else (0.0, 0.0)
-    most = np.full(len(null), -np.inf)
-    np.maximum.at(most, chance["draw"].to_numpy(), y - slope * x - start)
-    llr, strength = table["llr"].to_numpy(), table["strength"].to_numpy()
-    with np.errstate(divide="ignore"):
-        own = np.log(llr) - slope * np.log(np.maximum(strength, 1e-300)) - start
-    above = (most[None, :] >= own[:, None] - 1e-12).sum(1)
-    p = (1 + above) / (len(null) + 1)
-    fit = table["nodes"].to_numpy() >= LEAST_MEMBERS
-    return pl.Series(np.where(fit, p, np.nan), nan_to_null=True)
+def _inherited(graph: _Graph, labels: Integers, count: int, once: Integers, p: pl.Series) -> pl.Series:
+    """Of each community of the consensus, the p of that community of one search with which it shares most strength.
+
+    Null graphs are searched once, and so one search on the graph is what can be compared with them. Where the two do not
+    share half of the strength of either, the community is not one that was tested: its p is 1.
+    """
+    ends, other = np.r_[graph.u, graph.v], np.tile(graph.weight, 2)
+    strength = np.bincount(ends, other, graph.n)
+    rows = pl.DataFrame({"own": labels, "once": once, "strength": strength, "node": 1})
+    shared = rows.group_by("own", "once").agg(pl.col("strength", "node").sum())
+    shared = shared.with_columns(
+        whole=pl.col("strength").sum().over("own"),
+        of=pl.col("strength").sum().over("once"),
+        nodes=pl.col("node").sum().over("own"),
+    ).filter(pl.col("nodes") >= LEAST_MEMBERS)
+    best = shared.sort("strength", "once", descending=[True, False]).unique("own", keep="first", maintain_order=True)
+    tested = pl.DataFrame({"once": np.arange(p.len()), "p": p})
+    half = pl.col("strength") >= 0.5 * pl.max_horizontal("whole", "of")
+    told = best.join(tested, on="once").select("own", p=pl.when(half).then("p").otherwise(1.0))
+    if p.null_count() == p.len():  # nothing was tested
+        told = told.with_columns(p=pl.lit(None, pl.Float64))
+    every = pl.DataFrame({"own": np.arange(count)})
+    return every.join(told, on="own", how="left", maintain_order="left")["p"]
+
+
+def _beyond(strength: Floats, llr: Floats, by: Floats, reached: Floats) -> Floats:
+    """Each ratio over the greatest that others of no more strength (`by`, rising) reach; over the first where none is."""
+    if not by.size:
+        return np.where(llr > 0, np.inf, 0.0)
+    frontier = np.maximum.accumulate(reached)
+    at = np.maximum(np.searchsorted(by, strength * (1 + 1e-12), side="right") - 1, 0)
+    beyond: Floats = llr / frontier[at]
+    return beyond

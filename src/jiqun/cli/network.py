@@ -81,7 +81,7 @@ def run(
     resolution: Annotated[float | None, typer.Option(help="Resolution; default: the most stable.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the consensus.", min=20, max=200)] = 20,
     nulls: Annotated[
-        int | None, typer.Option(help="Random networks; default 99, or 19 if large.", min=19, max=999)
+        int | None, typer.Option(help="Random networks; default 99, or 19 above 10,000 links.", min=19, max=999)
     ] = None,
     alpha: Annotated[float, typer.Option(help="Chance of finding anything where there is nothing.")] = 0.05,
     eps_km: Annotated[float, typer.Option(help="Links beyond it reach over distance.")] = 20.0,
