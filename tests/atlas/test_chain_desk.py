@@ -291,7 +291,7 @@ class TestDocuments:
             block.id: block.title.en for block in document.blocks if hasattr(block, "id") and hasattr(block, "blocks")
         }
         (chain_title,) = [title for id_, title in titles.items() if id_.endswith("-chain")]
-        assert "hang on it" in chain_title
+        assert "hangs on it" in chain_title
         (core_title,) = [title for id_, title in titles.items() if id_.endswith("-core")]
         assert "core industries hold" in core_title
 

@@ -14,6 +14,7 @@ from jiqun.atlas.classes import SOURCES, reader
 from jiqun.atlas.core_shares import BYS, PROXIES, SIZE, By, is_inside, listed_share, quoted_shares, shares_of
 from jiqun.atlas.operations import ClusterId, RegionCode
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, Run, Which, find_cluster, find_run, sees_all
+from jiqun.atlas.regions import named
 from jiqun.atlas.room import ROOM
 from jiqun.core.actor import LOCAL, Actor, Role
 from jiqun.core.document import Text
@@ -131,6 +132,17 @@ def shares(
                 shares_of(held).select(pl.lit(by).alias("by"), pl.lit(definition).alias("definition"), pl.all())
             )
     return pl.concat(parts)
+
+
+def region_names(workspace: Workspace, result: StoredResult) -> dict[str, Text]:
+    """What the regions of a judgement are called, by code: provinces and states, and countries where no more is known."""
+    codes = _firms(result.path)[_REGION].drop_nulls().unique()
+    gazetteer, found = Gazetteer.load(workspace.cache), dict[str, Text]()
+    for level, held in (("region", codes.filter(codes.str.contains(".", literal=True))), ("country", codes)):
+        part = held.filter(~held.is_in(list(found)))
+        rows = named(pl.DataFrame({"region": part}), gazetteer, level).select("region", "name_zh", "name_en").rows()
+        found |= {code: Text(zh, en) for code, zh, en in rows}
+    return found
 
 
 class SharesRequest(Which):

@@ -150,19 +150,15 @@ class ChainTold:
             return Text(f"{of.zh}：没有发现有下游依赖的缺口", f"{of.en}: no gap that anything hangs on was found")
         first = gaps.row(0, named=True)
         name, amount = self._title(first["node"]), self._amount(first["hangs"])
+        hangs = Text(f"约合 {amount.zh}的下游系于此", f"downstream worth {amount.en} hangs on it")
         if first["status"] == MISSING:
+            return Text(f"{of.zh}：缺{name.zh}，{hangs.zh}", f"{of.en}: {_lower(name.en)} missing; {hangs.en}")
+        if first["single"]:
             return Text(
-                f"{of.zh}：缺{name.zh}，下游 {amount.zh}系于此",
-                f"{of.en}: {_lower(name.en)} is missing, and {amount.en} downstream hang on it",
+                f"{of.zh}：{name.zh}系于一家企业，{hangs.zh}",
+                f"{of.en}: one firm alone at {_lower(name.en)}; {hangs.en}",
             )
-        word = SINGLE if first["single"] else STATUS[first["status"]]
-        how = Text(
-            "系于一家企业" if first["single"] else "偏弱", "hangs on one firm" if first["single"] else f"is {word.en}"
-        )
-        return Text(
-            f"{of.zh}：{name.zh}{how.zh}，下游 {amount.zh}系于此",
-            f"{of.en}: {_lower(name.en)} {how.en}, and {amount.en} downstream hang on it",
-        )
+        return Text(f"{of.zh}：{name.zh}偏弱，{hangs.zh}", f"{of.en}: weak at {_lower(name.en)}; {hangs.en}")
 
     @property
     def sentence(self) -> Text:
@@ -247,7 +243,7 @@ class ChainTold:
         signs = tuple((SIGNS[status], words) for status, words in STATUS.items())
         return Figure(
             f"{self._prefix}chain",
-            self.finding,
+            self._filled,
             Text(
                 "从上游到下游；每格写企业数和强弱，虚线为缺失或未知；强弱按区位熵，1 为全部企业的水平",
                 "From upstream to downstream; each box says how many firms and how strong; dashed: missing or not known; strength by location "
@@ -255,6 +251,15 @@ class ChainTold:
             ),
             Layers(boxes, flows, tuple(bands), (*signs, ("!", SINGLE))),
             self.table(),
+        )
+
+    @property
+    def _filled(self) -> Text:
+        filled = sum(row["firms"] > 0 for row in self.nodes.values())
+        zh, en = self.chain.zh, self.chain.en.lower()
+        return Text(
+            f"{zh}链：{len(self.nodes)} 个环节中有 {filled} 个有企业",
+            f"Chain of {en}: firms at {filled} of {plural(len(self.nodes), 'node')}",
         )
 
     def _box(self, node: Node, layer: int) -> LayerBox:
@@ -269,7 +274,11 @@ class ChainTold:
         if row["single"]:
             sign = f"{sign}!"
             many = row["firms"] > 1
-            zh, en = (f"{zh} · {SINGLE.zh}", f"{en} · {SINGLE.en}") if many else (f"仅 {zh}", f"only {en}")
+            zh, en = (
+                (f"{zh} · {SINGLE.zh}", f"{en} · {SINGLE.en}")
+                if many
+                else (f"仅 1 家 · {word.zh}", f"1 firm · {word.en}")
+            )
         return LayerBox(node.id, layer, node.title, Text(zh, en), row["status"], sign, self._anchor(node.id))
 
     def table(self) -> Table:

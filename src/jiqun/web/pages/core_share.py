@@ -8,8 +8,8 @@ from fastapi import APIRouter, Form, Request, Response
 
 from jiqun.atlas import core_desk as desk
 from jiqun.atlas.documents.core import core_document
-from jiqun.atlas.reading import Which, find_run, searched, sees_all
-from jiqun.core.document import Document, Text
+from jiqun.atlas.reading import sees_all
+from jiqun.core.document import Document
 from jiqun.report.fragment import fragment
 from jiqun.store import Workspace
 from jiqun.web.pages import atlas_parts as parts
@@ -75,9 +75,6 @@ def core_table(
 
 
 def _document(visitor: Visitor, workspace: Workspace) -> Document:
-    names: dict[str, Text] = {}
-    if searched(workspace):
-        rows = find_run(workspace, Which()).regions
-        if "name_zh" in rows.columns:
-            names = {r["region"]: Text(r["name_zh"], r["name_en"]) for r in rows.to_dicts()}
-    return core_document(desk.judged(workspace), full=sees_all(visitor.actor), regions=names)
+    result = desk.judged(workspace)
+    names = desk.region_names(workspace, result) if result else {}
+    return core_document(result, full=sees_all(visitor.actor), regions=names)
