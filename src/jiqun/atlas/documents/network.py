@@ -151,8 +151,8 @@ class NetworkTold:
         en = f"{values['nodes']:,} firms with {values['links']:,} linked pairs, as of {self.as_of}. "
         if values["p"] is not None:
             p = probability(values["p"])
-            zh += f"同样度数的 {values['nulls']} 个随机网络中达到这一分群质量的比例为 p = {p}。"
-            en += f"Of {values['nulls']} random networks with the same degrees, p = {p} part into groups as well."
+            zh += f"与 {values['nulls']} 个度数相同的随机网络相比，分群质量的 p = {p}。"
+            en += f"Against {values['nulls']} random networks with the same degrees, its groups have p = {p}."
         return Text(zh, en)
 
     def key_figures(self) -> KeyFigures:
