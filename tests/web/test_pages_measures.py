@@ -159,3 +159,29 @@ def test_a_register_without_classes_may_be_measured_and_the_job_says_why_not(sig
 def test_other_pages_lead_to_the_measures(client):
     for path in ("/clusters", "/regions", "/method"):
         assert 'href="/measures"' in client.get(path).text
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), [("zh", 380, "light"), ("en", 1280, "dark")])
+def test_the_page_is_accessible_and_fits(live, chrome, measured, language, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  # only where a browser is
+
+    tab = chrome.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    said = []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.goto(f"{live}/measures?lang={language}")
+    assert tab.locator("svg.curves").count() == 2
+    found = Axe().run(tab).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert said == []
+    tab.close()
+
+
+def test_a_phone_without_scripts_sees_all_of_it(live, chrome, measured):
+    context = chrome.new_context(viewport={"width": 380, "height": 800}, java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{live}/measures?lang=en")
+    for words in ("Ellison–Glaeser", "Distances between", "How this is known"):
+        assert tab.get_by_text(words).first.is_visible()
+    context.close()
