@@ -90,7 +90,10 @@ def test_the_report_is_a_file(client, measured):
         answer = client.get(f"/measures.{form}?lang=zh")
         assert answer.status_code == 200
         assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
-    assert "整体测度" in client.get("/measures.html").text
+    page = client.get("/measures.html").text
+    assert "整体测度" in page
+    assert "one row in 4; all are in the CSV" in page
+    assert len(pl.read_csv(client.get("/measures/k-curve.csv").content)) == 181
 
 
 def test_a_form_measures_and_the_page_says_how_far_it_is(signed_in, workspace):
