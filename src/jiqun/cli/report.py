@@ -11,6 +11,7 @@ import typer
 from jiqun.accounts.mine import unpublished
 from jiqun.atlas import desk, measured
 from jiqun.atlas.documents import atlas_document, cluster_document, measures_beside, measures_document, region_document
+from jiqun.atlas.documents.measured import REPORT_ROWS
 from jiqun.atlas.subject import subject_of
 from jiqun.cli.atlas import Digital, RunId
 from jiqun.cli.output import say
@@ -125,7 +126,8 @@ def measures(
     """
     opened = open_workspace(workspace)
     result = measured.current(LOCAL, opened, run_id)
-    write(measures_document(result, subject_of(opened, result)), output, language, template, opened.clock)
+    most = None if output.suffix.lower() == ".xlsx" else REPORT_ROWS
+    write(measures_document(result, subject_of(opened, result), most=most), output, language, template, opened.clock)
 
 
 def _code(result: StoredResult, name: str) -> str:

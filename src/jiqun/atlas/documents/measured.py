@@ -39,6 +39,8 @@ from jiqun.taxonomy import industry_name
 TITLE = Text("整体测度", "Measures of the register")
 LEVEL = 0.05
 STRONG = 0.05
+REPORT_ROWS = 60
+"""Rows of a table in a report to read; a workbook, CSV and JSON have all."""
 NEAR = 0.8
 """Eigenvalues in a higher ratio make ranks that are said to be fragile."""
 BARS, NAMED = 12, 3
@@ -56,7 +58,7 @@ def measures_document(
 ) -> Document:
     """The report of the register's measures 整体测度报告.
 
-    `most`: rows of a table, for a page; None: all. `linked`: key figures lead to the pages of the method.
+    `most`: rows of a table, of a curve evenly chosen ones, for a page or a report to read; None: all. `linked`: key figures lead to the pages of the method.
     """
     told = Measured(result, subject, most, linked=linked)
     return Document(
@@ -324,8 +326,15 @@ class Measured:
             None if density else Text("总体份额", "overall share"),
             digits=2 if density else 1,
         )
+        every = 1 if self.most is None else -(-len(rows) // self.most)
+        thinned = Text(f"每 {every} 行取一，其余见 CSV", f"one row in {every}; all are in the CSV")
+        shown = note if every == 1 else _joined(note, thinned)
         table = self._table(
-            f"{name}-curve", Text(f"{label.zh}：{self.noun.zh}", f"{label.en}: {self.noun.en}"), columns, rows, note
+            f"{name}-curve",
+            Text(f"{label.zh}：{self.noun.zh}", f"{label.en}: {self.noun.en}"),
+            columns,
+            rows[::every],
+            shown,
         )
         return Figure(
             f"{name}-figure",

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from jiqun.atlas import measured, measuring
 from jiqun.atlas.documents import measures_document
+from jiqun.atlas.documents.measured import REPORT_ROWS
 from jiqun.atlas.measured import MeasureRequest
 from jiqun.atlas.measuring import MeasuresRequest
 from jiqun.atlas.subject import SIZES, subject_of
@@ -104,7 +105,8 @@ def measures_file(
     told = measuring.measures(visitor.actor, workspace, asked)
     if form == "json":
         return parts.answer(request, told.model_dump_json().encode(), "application/json")
-    document = _document(workspace, measured.current(visitor.actor, workspace, asked.run))
+    result = measured.current(visitor.actor, workspace, asked.run)
+    document = _document(workspace, result, most=None if form in {"csv", "xlsx"} else REPORT_ROWS)
     if form == "csv":
         return parts.table_answer(request, parts.find_table(document, "classes-table"), form)
     return parts.file_answer(request, visitor, document, form)
