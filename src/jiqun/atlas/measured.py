@@ -50,7 +50,8 @@ LEAST_TESTED = 10
 """Classes of fewer firms have no p: the normal approximation does not hold."""
 LEAST_CLASSES = 8
 """Fewer are not grouped into sets."""
-MOST_SIZES = 12
+MOST_SIZES, MOST_SETS = 12, 60
+"""Numbers of sets that are tried, and the largest of them."""
 RADII_KM = (1, 2, 3, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 140, 180, 240, 300, 400, 500, 700, 1000, 1400, 2000)
 STEPS = 180
 """Of the K-density up to the greatest distance."""
@@ -321,13 +322,25 @@ def _sets(
     try:
         if classes < LEAST_CLASSES:
             raise MeasureInputError("JQ-ATLAS-027", reason=f"{classes} < {LEAST_CLASSES}")
-        sizes = np.unique(np.geomspace(2, classes // 2, MOST_SIZES).astype(int)).tolist()
-        found = industry_sets({"co-location": related}, sizes=sizes, industry="class", seed=seed)
+        found = industry_sets({"co-location": related}, sizes=set_sizes(classes), industry="class", seed=seed)
     except MeasureInputError as error:
         unknown["sets"] = told(error)
         return None
     tables["sets"] = found.industries
     return {key: found.candidates[key][0] for key in ("method", "sets", "score")}
+
+
+def set_sizes(classes: int) -> list[int]:
+    """Numbers of sets to try for so many classes: denser where they are few.
+
+    Examples
+    --------
+    >>> set_sizes(20), set_sizes(1380)[-1]
+    ([2, 3, 4, 5, 6, 7, 9, 10], 60)
+    """
+    most = max(2, min(classes // 2, MOST_SETS))
+    sizes: list[int] = np.unique(np.geomspace(2, most, MOST_SIZES).round().astype(int)).tolist()
+    return sizes
 
 
 def _moran(

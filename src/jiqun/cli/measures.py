@@ -8,7 +8,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import numpy as np
 import polars as pl
 import typer
 
@@ -23,8 +22,6 @@ from jiqun.core.errors import MeasureInputError, UsageError, current_language
 from jiqun.core.frames import as_polars, require_columns
 from jiqun.store import StoredResult
 
-MOST_SETS = 12
-"""Numbers of sets that `groups` tries."""
 FormatOption = Annotated[Format, typer.Option("--format", help="Output format.")]
 
 
@@ -282,8 +279,7 @@ def _complexity(asked: Asked) -> pl.DataFrame:
 def _groups(asked: Asked) -> pl.DataFrame:
     related = industry_space.relatedness(asked.cells, **asked.columns, method=asked.method.value)
     pair = [related[f"{asked.industry}_{end}"] for end in "ij"]
-    most = max(2, pl.concat(pair).n_unique() // 2)
-    sizes = np.unique(np.geomspace(2, most, MOST_SETS).astype(int)).tolist()
+    sizes = measured.set_sizes(pl.concat(pair).n_unique())
     found = industry_groups.industry_sets(
         {"co-location": related}, sizes=sizes, industry=asked.industry, seed=asked.seed
     )
