@@ -94,11 +94,15 @@ def test_every_entry_of_the_journal_has_a_name():
 
 
 def test_every_step_that_a_job_tells_has_words():
-    """What rooms hand to their progress; that of backups and checks shows in a terminal only."""
+    """What rooms hand to their progress, or on to what does; that of backups and checks shows in a terminal only."""
+    direct, handed = (
+        r'\b(?:progress|report)\("([\w ]+)"',
+        r'"([\w ]+)"(?=(?: if \w+ else "[\w ]+")?, (?:progress|report)\b(?!=))',
+    )
     told = {
         step
         for room in ("accounts", "atlas", "intake", "store", "survey", "classify", "roster")
         for path in (ROOT.parent / room).glob("*.py")
-        for step in re.findall(r'\b(?:progress|report)\("([\w ]+)"', path.read_text(encoding="utf-8"))
+        for step in (found for how in (direct, handed) for found in re.findall(how, path.read_text(encoding="utf-8")))
     }
     assert told - {"audit", "backup", "restore", "verify"} == set(STEPS)
