@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.cluster_types import cluster_type, industry_score
-from jiqun.atlas.graphs import Network, edges, link_kinds, network
+from jiqun.atlas.graphs import SMALL_NETWORK, Network, edges, link_kinds, network
 from jiqun.atlas.gravity import RESULT, Residuals, linkage_residual
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.leaders import CRITERIA, chain_leaders, dependence
@@ -306,7 +306,8 @@ class _Told:
         source, target, weight = self.net.arrays()
         seen_source, seen_target, _ = self.found.searched.arrays()
         between = betweenness(n, seen_source, seen_target, seed=self.analysis.seed)
-        core = core_periphery(n, source, target, seed=self.analysis.seed)
+        draws = 199 if source.size <= SMALL_NETWORK else 19
+        core = core_periphery(n, source, target, draws=draws, seed=self.analysis.seed)
         directed = [kind for kind in self.net.weights if kind not in link_kinds() or link_kinds()[kind].directed]
         ways = self.net.kinds.filter(pl.col("kind").is_in(directed)).select("source", "target").unique()
         returned = reciprocity(n, ways["source"].to_numpy(), ways["target"].to_numpy())

@@ -223,7 +223,7 @@ def core_periphery(
     if draws != 0 and draws < 19:
         raise MeasureInputError("JQ-NETWORK-002", what="draws", value=draws, expected="0, >= 19")
     low, high = np.minimum(source, target), np.maximum(source, target)
-    pairs = np.unique(low * np.int64(max(n, 1)) + high)
+    pairs = _distinct(low * np.int64(max(n, 1)) + high)
     u, v = pairs // max(n, 1), pairs % max(n, 1)
     m = int(pairs.size)
     degree = np.bincount(u, minlength=n) + np.bincount(v, minlength=n)
@@ -265,13 +265,19 @@ def _random_degrees(n: int, m: int, rng: np.random.Generator) -> Integers:
     if total <= 4 * m or total < 1 << 16:
         chosen = rng.choice(total, m, replace=False)
     else:
-        chosen = np.unique(rng.integers(0, total, m))
+        chosen = _distinct(rng.integers(0, total, m))
         while chosen.size < m:
-            chosen = np.unique(np.r_[chosen, rng.integers(0, total, m - chosen.size)])
+            chosen = _distinct(np.r_[chosen, rng.integers(0, total, m - chosen.size)])
     row = np.floor((1 + np.sqrt(1 + 8.0 * chosen)) / 2).astype(np.int64)  # pairs in the order (1,0), (2,0), (2,1), …
     row -= row * (row - 1) // 2 > chosen
     column = chosen - row * (row - 1) // 2
     return (np.bincount(row, minlength=n) + np.bincount(column, minlength=n)).astype(np.int64)
+
+
+def _distinct(codes: Integers) -> Integers:
+    """Each value once, rising; by sorting, which for millions of numbers is faster than `np.unique`."""
+    ordered = np.sort(codes)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
 
 
 def _fit(n: int, core: Booleans, u: Integers, v: Integers) -> float | None:
@@ -313,9 +319,10 @@ def reciprocity(n: int, source: Integers, target: Integers) -> Reciprocity:
     >>> reciprocity(3, np.array([0, 1, 0]), np.array([1, 0, 2])).returned
     2
     """
-    codes = np.unique(source * np.int64(max(n, 1)) + target)
-    back = np.unique(target * np.int64(max(n, 1)) + source)
-    links, returned = int(codes.size), int(np.isin(codes, back, assume_unique=True).sum())
+    codes = _distinct(source * np.int64(max(n, 1)) + target)
+    back = _distinct(target * np.int64(max(n, 1)) + source)
+    links = int(codes.size)
+    returned = int((back[np.minimum(np.searchsorted(back, codes), max(links - 1, 0))] == codes).sum()) if links else 0
     density = links / (n * (n - 1.0)) if n > 1 else None
     share = returned / links if links else None
     rho = (share - density) / (1 - density) if share is not None and density is not None and density < 1 else None
