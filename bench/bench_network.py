@@ -18,13 +18,13 @@ LINKS_EACH = 5
 
 
 def links(kind: str, m: int, firms: int) -> pl.DataFrame:
-    """At random, or 70 % within groups of 50; weights log-normal, or all alike."""
+    """At random, or 70 % within groups of 50; weights log-normal (five times as great within groups), or all alike."""
     rng = np.random.default_rng(1)
     source, target = rng.integers(0, firms, m), rng.integers(0, firms, m)
-    if kind != "random":
-        near = source // 50 * 50 + rng.integers(0, 50, m)
-        target = np.where(rng.random(m) < 0.7, np.minimum(near, firms - 1), target)
-    weight = np.ones(m) if kind == "alike" else rng.lognormal(0, 1.5, m)
+    inside = (rng.random(m) < 0.7) & (kind != "random")
+    near = source // 50 * 50 + rng.integers(0, 50, m)
+    target = np.where(inside, np.minimum(near, firms - 1), target)
+    weight = np.ones(m) if kind == "alike" else rng.lognormal(0, 1.5, m) * np.where(inside, 5.0, 1.0)
     names = pl.Series([f"Firm {i}" for i in range(firms)])
     return pl.DataFrame({"source": names[source], "target": names[target], "kind": ["supply"] * m, "weight": weight})
 

@@ -153,6 +153,13 @@ def test_equal_weights_are_not_filtered():
     assert (found.filtered, found.kept) == ("equal weights", 300)
 
 
+def test_weights_more_even_than_chance_are_not_filtered_either():
+    source, target, _ = random_links(40, 400, 1)
+    weight = np.where(np.arange(400) % 10 == 0, 2.0, 1.0)
+    found = find_network_clusters(frame(source, target, weight), filter="on", nulls=19)
+    assert (found.filtered, found.kept) == ("even weights", 400)
+
+
 def test_null_graphs_of_a_filter_keep_degrees_and_strengths_out():
     source, target, weight = random_links(60, 600, 2)
     net = network(frame(source, target, weight))

@@ -38,7 +38,8 @@ JOB_ROUNDS = max(1, ROUNDS // 4)
 """Each takes a file from upload to notices, with some four kills on the way."""
 CUSTOMERS = 4
 PASSWORD = "correct horse battery staple"  # noqa: S105  # of a workspace that lives for one test
-EVERY_KIND = ("imports.read", "imports.check", "imports.load", "atlas.run", "notices.clusters")
+AFTER_RUN = ("notices.clusters", "atlas.place_chain", "atlas.count_core")
+EVERY_KIND = ("imports.read", "imports.check", "imports.load", "atlas.run", *AFTER_RUN)
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ class Faults:
                 self.load(workers, workspace, li, content, key=str(round_))
                 search_ = work.RunRequest(coverage="world", eps_km=20.0, size="size")
                 work.run(li, workspace, search_, key=f"run-{round_}")
-                workers.until_done("atlas.run", "notices.clusters", "search.index")
+                workers.until_done("atlas.run", *AFTER_RUN, "search.index")
                 assert len(workspace.results("clusters")) == round_ + 2  # one more, beside the template's
                 assert workspace.result("clusters").lineage.inputs[0] == workspace.snapshot("organisations").input
                 assert not search.stale(workspace, entries.ENTRIES)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -47,8 +47,11 @@ def serving(workspace, *options, **environment):
 
 
 def workers(process):
-    threads = Path(f"/proc/{process.pid}/task").iterdir()
-    return [child for thread in threads for child in (thread / "children").read_text(encoding="ascii").split()]
+    found = []
+    for thread in Path(f"/proc/{process.pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # it ended while we looked
+            found += (thread / "children").read_text(encoding="ascii").split()
+    return found
 
 
 def patiently(question, seconds=60):

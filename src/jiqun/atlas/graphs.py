@@ -24,7 +24,7 @@ from jiqun.core.frames import as_polars
 EXACT = ("id", "uscc", "source_id")
 NAMES = (("name", "name_en"), ("short_name", "former_names"))
 """What an organisation may be called by, the best first; a name that several bear at its best level is not resolved."""
-SMALL_NETWORK = 50_000
+SMALL_NETWORK = 200_000
 """Up to so many links a network is small enough to be searched whole."""
 NODES = {"node": pl.Int64, "id": pl.String, "name": pl.String}
 

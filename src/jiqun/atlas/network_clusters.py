@@ -68,7 +68,8 @@ def find_network_clusters(
     links, organisations, crosswalk, kinds, weights
         As `network`; organisations may also have `lon`, `lat`, `digital_code`.
     filter
-        Whether only the backbone is searched; "auto": above 50,000 links whose weights differ.
+        Whether only the backbone is searched; "auto": above 200,000 links whose weights differ. Not where fewer links than
+        a share alpha would be kept, as of weights that are more even than chance.
     filter_alpha
         Level of the backbone.
     quality, resolution, seeds, nulls
@@ -105,8 +106,11 @@ def find_network_clusters(
     elif not has_varied_weights(whole):
         filtered = "equal weights"
     else:
-        searched = whole.only(backbone(whole.links, filter_alpha)["kept"])
-        null = filtered_null(whole, filter_alpha)
+        kept_links = backbone(whole.links, filter_alpha)["kept"]
+        if int(kept_links.sum()) < filter_alpha * whole.links.height:
+            filtered = "even weights"  # more so than pieces cut at random, of which each end would keep a share alpha
+        else:
+            searched, null = whole.only(kept_links), filtered_null(whole, filter_alpha)
     progress("backbone", 1, 1)
     u, v, weight = edges(searched)
     found = communities(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import graspologic_native as native
@@ -19,6 +19,7 @@ import polars as pl
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import xlogy
+from scipy.stats import rankdata
 
 from jiqun.atlas import _graph_kernels
 from jiqun.core.arrays import Floats, Integers
@@ -33,6 +34,9 @@ SMALL = 10_000
 TINY, SWEPT_NULLS = 5_000, 8
 """Up to so many edges, the sweep compares with so many null graphs; above, chance moves little, and it takes one."""
 FEWEST_SEEDS = 20
+FINEST, LEAST_GROUP = 2_500, 20
+"""Modularity cannot see groups of far fewer edges than the root of all at γ = 1, so large graphs are tried at up to one for so
+many edges; for CPM, at up to the density of groups of so many nodes."""
 AGREED = 0.999
 """Share of edges on which all seeds agree at which a consensus is reached."""
 ROUNDS = 10
@@ -78,6 +82,12 @@ class _Graph:
     weight: Floats
     iterations: int
     rows: tuple[Any, Any, Any]
+
+    @cached_property
+    def ranks(self) -> Floats:
+        """Weights by rank, ties sharing theirs, with mean 1 or so."""
+        ranked: Floats = rankdata(self.weight) * 2.0 / max(self.weight.size, 1)
+        return ranked
 
     @classmethod
     def of(cls, n: int, u: Integers, v: Integers, weight: Floats, iterations: int) -> _Graph:
@@ -134,7 +144,8 @@ def communities(
     n, u, v, weight
         Number of nodes; ends u < v of each edge once; weights > 0.
     resolution
-        One, or those to try. None: ¼ to 4 for modularity; for CPM the density of the graph times ¼ to 64.
+        One, or those to try. None: nine from ¼ to 4 for modularity, for CPM the density of the graph times ¼ to 64; above
+        10,000 edges four, up to edges / 2,500 and to the density times nodes / 20.
     seeds
         Of the consensus, at least 20.
     nulls
@@ -155,9 +166,10 @@ def communities(
     Notes
     -----
     Null graphs are searched once, so it is one search on the graph that is compared with them. A community's p compares how
-    far its log-likelihood ratio exceeds those of null communities of no more strength with how far the most outstanding
-    community of each null graph does; it holds for all communities at once. A community of the consensus has the p of that
-    of the one search with which it shares at least half of the strength of either, else 1. The resolution was
+    far the root of its log-likelihood ratio exceeds those of null communities of no more mass with how far the most
+    outstanding community of each null graph does; it holds for all communities at once. A community of the consensus has the p of that
+    of the one search with which it shares at least half of the mass of either, else 1. Mass and ratio are of weights
+    by rank, so that no single link decides. The resolution was
     chosen on the graph itself, and null graphs are searched at that resolution.
     Source: Traag, Waltman & van Eck (2019), Scientific Reports 9, 5233; Traag, Van Dooren & Nesterov (2011), Physical Review
     E 84, 016114; consensus after Lancichinetti & Fortunato (2012), Scientific Reports 2, 336; null after Maslov & Sneppen
@@ -262,11 +274,14 @@ def _resolutions(
         if not tried or not all(np.isfinite(one) and one > 0 for one in tried):
             raise MeasureInputError("JQ-NETWORK-002", what="resolution", value=given, expected="> 0")
         return tried
-    steps = np.linspace(-2, 2, 9 if small else 3)
+    n, m = graph.n, graph.u.size
+    density = 2.0 * graph.weight.sum() / (n * (n - 1.0)) if n > 1 and m else 1.0
+    if small:
+        steps = 2.0 ** np.linspace(-2, 2, 9)
+        return tuple((steps if quality == "modularity" else density * 4 * steps**2).tolist())
     if quality == "modularity":
-        return tuple(float(2.0**step) for step in steps)
-    density = 2.0 * graph.weight.sum() / (graph.n * (graph.n - 1.0)) if graph.n > 1 and graph.u.size else 1.0
-    return tuple(float(density * 4.0 ** (1 + step)) for step in steps)
+        return tuple(np.geomspace(1.0, max(4.0, m / FINEST), 4).tolist())
+    return tuple((density * np.geomspace(4.0, max(16.0, n / LEAST_GROUP), 4)).tolist())
 
 
 def _parallel(work: Sequence[Callable[[], Any]], what: str, progress: Progress) -> list[Any]:
@@ -367,32 +382,41 @@ def _consensus(
 
 
 def _described(graph: _Graph, labels: Integers) -> pl.DataFrame:
-    """community, nodes, edges, weight_in, share_in, expected, llr of each label (labels become 0 … in their order)."""
+    """community, nodes, edges, weight_in, share_in, expected, llr, mass of each label (labels become 0 … in their order).
+
+    llr and mass (twice what is inside, and what leads out) are of weights by their rank: a community is no stronger for one
+    enormous link.
+    """
     dense = np.unique(labels, return_inverse=True)[1]
     count = int(dense.max(initial=-1)) + 1
-    inside = dense[graph.u] == dense[graph.v]
-    held = np.bincount(dense[graph.u[inside]], graph.weight[inside], minlength=count)
-    number = np.bincount(dense[graph.u[inside]], minlength=count)
-    strength = np.bincount(dense[graph.u], graph.weight, count) + np.bincount(dense[graph.v], graph.weight, count)
-    total = float(graph.weight.sum()) or 1.0
-    links = graph.u.size
-    chance = (strength / (2 * total)) ** 2
-    share = held / total
+    held, strength, total = _inside(graph, dense, count, graph.weight)
+    ranked, mass, whole = _inside(graph, dense, count, graph.ranks)
+    chance, share = (mass / (2 * whole)) ** 2, ranked / whole
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = xlogy(share, share / chance) + xlogy(1 - share, (1 - share) / (1 - chance))
-        llr = np.where((share > chance) & (chance < 1), links * gain, 0.0)
+        llr = np.where((share > chance) & (chance < 1), graph.u.size * gain, 0.0)
+        share_in = np.where(strength > 0, 2 * held / strength, np.nan)
+    inner = dense[graph.u[dense[graph.u] == dense[graph.v]]]
     return pl.DataFrame(
         {
             "community": np.arange(count),
             "nodes": np.bincount(dense, minlength=count),
-            "edges": number,
+            "edges": np.bincount(inner, minlength=count),
             "weight_in": held,
-            "share_in": np.divide(2 * held, strength, out=np.full(count, np.nan), where=strength > 0),
-            "expected": chance * total,
+            "share_in": share_in,
+            "expected": (strength / (2 * total)) ** 2 * total,
             "llr": llr,
-            "strength": strength,
+            "mass": mass,
         }
     ).with_columns(pl.col("share_in").fill_nan(None))
+
+
+def _inside(graph: _Graph, dense: Integers, count: int, weight: Floats) -> tuple[Floats, Floats, float]:
+    """Weight inside each community, its strength, and the weight of all edges (1 of none)."""
+    same = dense[graph.u] == dense[graph.v]
+    held = np.bincount(dense[graph.u[same]], weight[same], count).astype(np.float64)
+    strength = np.bincount(dense[graph.u], weight, count) + np.bincount(dense[graph.v], weight, count)
+    return held, strength.astype(np.float64), float(weight.sum()) or 1.0
 
 
 def _mixed(graph: _Graph, seed: int) -> _Graph:
@@ -417,33 +441,33 @@ def _null(draw: Callable[[int], _Graph], gamma: float, quality: Quality, seed: i
 def _family_p(table: pl.DataFrame, null: list[pl.DataFrame]) -> pl.Series:
     """Share of null graphs in which some community stands out as much; null for fewer than three nodes.
 
-    Standing out is the log-likelihood ratio over the greatest that null communities of no more strength reach: great
-    communities have great ratios by themselves, and small ones must not be measured by them. A null graph is measured by
-    the others.
+    Standing out is the signed root √(2 llr) beyond the greatest that null communities of no more mass reach: great
+    communities have great ratios by themselves, and small ones must not be measured by them; on the scale of roots chance
+    moves all sizes about as far. A null graph is measured by the others.
     """
     if not null:
         return pl.Series([None] * table.height, dtype=pl.Float64)
     fit = (pl.col("nodes") >= LEAST_MEMBERS) & (pl.col("llr") > 0)
-    chance = pl.concat([of.filter(fit).with_columns(draw=pl.lit(k)) for k, of in enumerate(null)]).sort("strength")
-    strength, llr, draw = (chance[name].to_numpy() for name in ("strength", "llr", "draw"))
-    most = np.zeros(len(null))
+    chance = pl.concat([of.filter(fit).with_columns(draw=pl.lit(k)) for k, of in enumerate(null)]).sort("mass")
+    mass, llr, draw = (chance[name].to_numpy() for name in ("mass", "llr", "draw"))
+    most = np.full(len(null), -np.inf)
     for k in range(len(null)):
         own, others = draw == k, draw != k
-        stands = _beyond(strength[own], llr[own], strength[others], llr[others])
-        most[k] = stands.max(initial=0.0)
-    stands = _beyond(table["strength"].to_numpy(), table["llr"].to_numpy(), strength, llr)
-    p = (1 + (most[None, :] >= stands[:, None]).sum(1)) / (len(null) + 1)
+        stands = _beyond(mass[own], llr[own], mass[others], llr[others])
+        most[k] = stands.max(initial=-np.inf)
+    stands = _beyond(table["mass"].to_numpy(), table["llr"].to_numpy(), mass, llr)
+    p = (1 + (most[None, :] >= stands[:, None] - 1e-12).sum(1)) / (len(null) + 1)
     wanted = table["nodes"].to_numpy() >= LEAST_MEMBERS
     return pl.Series(np.where(wanted, p, np.nan), nan_to_null=True)
 
 
 def _inherited(graph: _Graph, labels: Integers, count: int, once: Integers, p: pl.Series) -> pl.Series:
-    """Of each community of the consensus, the p of that community of one search with which it shares most strength.
+    """Of each community of the consensus, the p of that community of one search with which it shares most mass.
 
     Null graphs are searched once, and so one search on the graph is what can be compared with them. Where the two do not
-    share half of the strength of either, the community is not one that was tested: its p is 1.
+    share half of the mass of either, the community is not one that was tested: its p is 1.
     """
-    ends, other = np.r_[graph.u, graph.v], np.tile(graph.weight, 2)
+    ends, other = np.r_[graph.u, graph.v], np.tile(graph.ranks, 2)
     strength = np.bincount(ends, other, graph.n)
     rows = pl.DataFrame({"own": labels, "once": once, "strength": strength, "node": 1})
     shared = rows.group_by("own", "once").agg(pl.col("strength", "node").sum())
@@ -462,11 +486,12 @@ def _inherited(graph: _Graph, labels: Integers, count: int, once: Integers, p: p
     return every.join(told, on="own", how="left", maintain_order="left")["p"]
 
 
-def _beyond(strength: Floats, llr: Floats, by: Floats, reached: Floats) -> Floats:
-    """Each ratio over the greatest that others of no more strength (`by`, rising) reach; over the first where none is."""
+def _beyond(mass: Floats, llr: Floats, by: Floats, reached: Floats) -> Floats:
+    """Each root beyond the greatest that others of no more mass (`by`, rising) reach; the first where none is less."""
+    root: Floats = np.sqrt(2 * llr)
     if not by.size:
-        return np.where(llr > 0, np.inf, 0.0)
-    frontier = np.maximum.accumulate(reached)
-    at = np.maximum(np.searchsorted(by, strength * (1 + 1e-12), side="right") - 1, 0)
-    beyond: Floats = llr / frontier[at]
-    return beyond
+        return root
+    frontier = np.sqrt(2 * np.maximum.accumulate(reached))
+    at = np.maximum(np.searchsorted(by, mass * (1 + 1e-12), side="right") - 1, 0)
+    root -= frontier[at]
+    return root

@@ -74,7 +74,7 @@ def run(
         list[str] | None, typer.Option(metavar="KIND=W", help="Weight of an average link of a kind; default 1.")
     ] = None,
     backbone: Annotated[
-        Filtering, typer.Option(help="auto: above 50,000 links whose weights differ.")
+        Filtering, typer.Option(help="auto: above 200,000 links whose weights differ.")
     ] = Filtering.auto,
     backbone_alpha: Annotated[float, typer.Option(help="Level of the backbone for each link.")] = 0.05,
     quality: Annotated[Objective, typer.Option(help="What Leiden maximises.")] = Objective.modularity,

@@ -42,7 +42,7 @@ def write_template(table: str, path: Path, language: Language = "zh", *, force: 
     Examples
     --------
     >>> headers(schema("organisations"), "zh")[:3]
-    ('企业名称', '英文名称', '统一社会信用代码')
+    ('企业名称', '英文名称', '简称')
     """
     described = schema(table)
     suffix = path.suffix.lower()

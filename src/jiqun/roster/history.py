@@ -24,6 +24,8 @@ from jiqun.store.database import table
 from jiqun.store.snapshots import Snapshot
 
 Kind = Literal["register", "roster", "correction", "statement"]
+PRECEDENCE: dict[Kind, int] = {"statement": 0, "correction": 1, "roster": 2, "register": 2}
+"""Of two sources that speak in the same second the one that is shown is told first, and of two that agree it counts."""
 MOST_LOADS = 60
 """Loads of the register that are looked through, the latest first."""
 
@@ -73,16 +75,15 @@ def history(workspace: Workspace, organisation: str, attribute: str | None = Non
     now |= {one.attribute: one.value for one in stated}
     entries += stated
     order = {name: place for place, name in enumerate(known)}
-    entries.sort(key=lambda one: one.at, reverse=True)
+    entries.sort(key=lambda one: (one.at, -PRECEDENCE[one.kind]), reverse=True)
     entries.sort(key=lambda one: order[one.attribute])
     return tuple(_marked(entries, now))
 
 
 def _marked(entries: list[Said], now: dict[str, str | None]) -> Iterator[Said]:
     """Mark of each field the entry whose value is shown: a statement, a correction, else the latest that says so."""
-    rank = {"statement": 0, "correction": 1, "roster": 2, "register": 2}
     best: dict[str, Said] = {}
-    for one in sorted(entries, key=lambda entry: rank[entry.kind]):
+    for one in sorted(entries, key=lambda entry: PRECEDENCE[entry.kind]):
         if one.ended_at is None and one.value == now[one.attribute]:
             best.setdefault(one.attribute, one)
     for one in entries:

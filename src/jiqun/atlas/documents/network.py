@@ -196,6 +196,7 @@ class NetworkTold:
             "": Text(f"骨干网 {values['searched']:,}", f"backbone of {values['searched']:,}"),
             "few links": Text("全部参与分群", "all searched for groups"),
             "off": Text("全部参与分群", "all searched for groups"),
+            "even weights": Text("强度过于均匀，未提取骨干", "weights too even for a backbone"),
             "equal weights": Text("强度都一样，未提取骨干", "all weights alike, so no backbone"),
         }
         return reasons[values["filtered"]]
@@ -209,6 +210,14 @@ class NetworkTold:
                     f"{values['unresolved']:,} 个名称没有对应到名录中的机构(其中 {values['ambiguous']:,} 个对应多家)，各算作一个节点。",
                     f"{values['unresolved']:,} names are no organisation of the register ({values['ambiguous']:,} are several); "
                     "each counts as a node of its own.",
+                )
+            )
+        if not values["filtered"] and values["searched"] < values["nodes"]:
+            out.append(
+                Text(
+                    "骨干网中的关联比企业还少，群体可能因此散开；可提高水平(--backbone-alpha)，或不提取骨干(--backbone off)再分析。",
+                    "The backbone holds fewer links than firms, and groups may fall apart for it: analyse again at a higher level "
+                    "(--backbone-alpha), or without a backbone (--backbone off).",
                 )
             )
         if values["loops"] or values["weightless"]:
