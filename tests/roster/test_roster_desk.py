@@ -11,6 +11,7 @@ from roster_samples import REGISTER, ROSTER, load, organisations
 from jiqun.cli.work import HANDLERS
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
+from jiqun.intake import desk as intake
 from jiqun.intake import imports
 from jiqun.roster import corrections, desk, records
 from jiqun.roster.derive import derive
@@ -227,6 +228,20 @@ def test_a_correction_follows_a_row_to_the_organisation_that_it_is(workspace, ap
     desk.decide(LOCAL, workspace, applied.id, 1, "o0000002", "same", key="decide-same")
     derive(workspace)
     assert value(workspace, "o0000002", "employees") == 7
+
+
+def test_points_of_ones_own_outlive_a_new_derivation(workspace, applied):
+    park = pl.DataFrame({"name": ["雷柏科技园"], "kind": ["园区"], "city": ["深圳"], "lon": [113.93], "lat": [22.53]})
+    intake.load(LOCAL, workspace, park, "carriers")
+    corrections.correct(LOCAL, workspace, "o0000001", {"address": "深圳市南山区雷柏科技园3栋"}, key="park")
+    derive(workspace)
+    assert (value(workspace, "o0000001", "placed_by"), value(workspace, "o0000001", "lon")) == ("carrier", 113.93)
+    before = workspace.snapshot("organisations")
+    assert derive(workspace).id == before.id  # nothing has changed
+    corrections.correct(LOCAL, workspace, "o0000002", {"employees": "5"}, key="other")
+    derive(workspace)
+    assert (value(workspace, "o0000001", "placed_by"), value(workspace, "o0000002", "employees")) == ("carrier", 5)
+    assert records.base(workspace).id == before.summary["base"]
 
 
 def test_history_names_value_source_date_and_who(workspace, applied):

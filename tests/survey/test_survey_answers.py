@@ -91,7 +91,12 @@ def test_totals_must_add_up_to_the_rounding_of_their_unit(parts, adds_up):
 
 
 def test_a_part_is_no_more_than_its_whole():
-    assert codes(check(GOOD | {"exports": "352"})) == {("exports", "JQ-SURVEY-025")}
+    found = check(GOOD | {"exports": "352"})
+    assert codes(found) == {("exports", "JQ-SURVEY-025")}
+    (finding,) = found.findings
+    assert "Revenue" in finding.error.render("en")
+    assert "营业收入" not in finding.error.render("en")
+    assert "营业收入" in finding.error.render("zh")
     assert not check(GOOD | {"exports": "350"}).findings
 
 

@@ -31,9 +31,13 @@ class Message:
     hint_en: str
 
     def render(self, language: Language, **fields: Any) -> str:
-        """The message, and below it, indented, what to do. What a field holds stays visible and on its line."""
+        """The message, and below it, indented, what to do. What a field holds stays visible and on its line.
+
+        A field may be a mapping from languages to what it is called in each.
+        """
+        told = {name: value[language] if isinstance(value, dict) else value for name, value in fields.items()}
         fields = {
-            name: value if isinstance(value, int | float) else visible(str(value)) for name, value in fields.items()
+            name: value if isinstance(value, int | float) else visible(str(value)) for name, value in told.items()
         }
         text, hint = (self.zh, self.hint_zh) if language == "zh" else (self.en, self.hint_en)
         lines = [f"{self.code} {text.format(**fields)}"]

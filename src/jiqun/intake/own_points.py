@@ -65,6 +65,11 @@ class OwnPoints:
             carriers = _carriers(workspace, gazetteer)
         return cls(decisions(workspace, table_name), carriers, known(workspace))
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything that `place` does not know."""
+        return any(part.height for part in (self.decisions, self.carriers, self.geocodes))
+
 
 def decisions(workspace: Workspace, table_name: str) -> pl.DataFrame:
     """What people decided about points of a table: id, fix, given_lon, given_lat, to_lon, to_lat, code."""

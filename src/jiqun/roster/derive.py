@@ -19,6 +19,8 @@ from jiqun.core.lineage import canonical_json
 from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import schema
 from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.geocoding import place_again
+from jiqun.intake.own_points import OwnPoints
 from jiqun.intake.place import place
 from jiqun.roster import records
 from jiqun.roster.corrections import standing_values
@@ -41,6 +43,8 @@ _KEPT = ("row", "source_row", "row_key", "decision", "organisation")
 def derive(workspace: Workspace, *, progress: Progress = silent) -> Snapshot | None:
     """Derive the organisations anew 重新派生 if the register, a roster, a decision or a correction has changed.
 
+    Points that geocoders, parks of one's own or decisions gave to what was derived before are given again.
+
     The current snapshot afterwards; None where no register was ever loaded.
     """
     with workspace.writing():
@@ -54,11 +58,21 @@ def derive(workspace: Workspace, *, progress: Progress = silent) -> Snapshot | N
         rosters = records.listing(workspace, states=("applied",))[::-1]
         values = standing_values(workspace)
         if not rosters and not values:
-            return current if current.id == register.id else workspace.revert("organisations", to=register.id)
+            if current.id == register.id:
+                return current
+            workspace.revert("organisations", to=register.id)
+            return _with_own_points(workspace)
         derivation = _derivation(workspace, register, rosters, values)
         if current.summary.get("derivation") == derivation:
             return current
-        return _write(workspace, register, rosters, values, derivation, progress)
+        _write(workspace, register, rosters, values, derivation, progress)
+        return _with_own_points(workspace)
+
+
+def _with_own_points(workspace: Workspace) -> Snapshot:
+    if OwnPoints.of(workspace, "organisations", Gazetteer.load(workspace.cache)).any:
+        place_again(workspace, "organisations", by="roster")
+    return workspace.snapshot("organisations")
 
 
 def _derivation(
@@ -83,7 +97,7 @@ def _write(
     values: Mapping[tuple[str, str], str | None],
     derivation: str,
     progress: Progress,
-) -> Snapshot:
+) -> None:
     scan = workspace.scan("organisations", register.id)
     ids = scan.select("id").collect()["id"]
     listed, moved = [], {}
@@ -115,8 +129,6 @@ def _write(
             "corrections": len(values),
             "next_id": max((load.summary.get("next_id", 1) for load in loads), default=1),
         }
-    assert writer.snapshot is not None  # noqa: S101  # the block ended without an error
-    return writer.snapshot
 
 
 def _listed(workspace: Workspace, roster: Roster, ids: pl.Series) -> tuple[pl.DataFrame, dict[str, str]]:

@@ -192,7 +192,10 @@ def _together(question: Question, known: Mapping[str, Question], values: Mapping
         mine, theirs = values[question.code], math.fsum(values[one] for one in others)
         # each may be rounded to its unit: half a unit apiece
         slack = 0.5 * sum(known[one].factor for one in (question.code, *others)) * (question.type != "integer")
-        parts = " + ".join(f"{known[one].zh} {known[one].en}" for one in others)
+        parts = {
+            "zh": " + ".join(known[one].zh for one in others),
+            "en": " + ".join(known[one].en for one in others),
+        }
         fields = {"parts": parts, "found": shown(question, mine), "sum": shown(question, theirs)}
         if name == "total" and abs(mine - theirs) > slack:
             findings.append(Finding(question.code, "JQ-SURVEY-024", fields))

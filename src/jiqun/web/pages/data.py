@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
+
 from fastapi import APIRouter, Request, Response
 
 from jiqun.atlas import operations as atlas
@@ -15,6 +18,7 @@ from jiqun.web.render import page
 from jiqun.web.visitor import VisitorDep, WorkspaceDep
 
 router = APIRouter()
+_CLAUSES = re.compile(r"(?<=[；。;])|(?<=\.)(?= [A-Z])")
 SEVERITIES = {
     "refused": Text("拒收的行", "rows refused"),
     "emptied": Text("清空的单元格", "cells emptied"),
@@ -61,8 +65,13 @@ def _problems(table: atlas.TableRow, language: Language) -> list[tuple[str, Text
         code, _, severity = name.partition(" ")
         message = catalogue().get(code)
         hint = (message.hint_zh if language == "zh" else message.hint_en) if message else ""
-        told.append((code, SEVERITIES.get(severity, Text(severity, severity)), "" if "{" in hint else hint, count))
+        told.append((code, SEVERITIES.get(severity, Text(severity, severity)), _general(hint), count))
     return told
+
+
+def _general(hint: str) -> str:
+    """How a hint begins, up to the clause that speaks of a single row."""
+    return "".join(takewhile(lambda part: "{" not in part, _CLAUSES.split(hint))).rstrip("；; ")
 
 
 def _columns(table: atlas.TableRow) -> list[tuple[str, Text | None, str]]:
