@@ -125,8 +125,8 @@ class Run:
 
     def row(self, cluster_id: str) -> dict[str, Any] | None:
         """One cluster of `clusters`, None where the run has no such cluster."""
-        found = self.clusters.filter(pl.col("cluster_id") == cluster_id)
-        return found.row(0, named=True) if found.height else None
+        at = _places(self.result.path).get(cluster_id)
+        return None if at is None else self.clusters.row(at, named=True)
 
     def membership(self, firm: str) -> dict[str, Any] | None:
         """cluster_id and core of the cluster that a firm is in; None: in none."""
@@ -277,6 +277,12 @@ def _ranked(folder: Path, hidden: frozenset[str]) -> pl.DataFrame:
     )
     table = _frame(folder / "clusters.parquet").with_columns(rank=pl.int_range(1, pl.len() + 1))
     return table.join(leaders, on="cluster_id", how="left", maintain_order="left")
+
+
+@lru_cache(maxsize=32)
+def _places(folder: Path) -> dict[str, int]:
+    """The row of each cluster."""
+    return {cluster_id: at for at, cluster_id in enumerate(_frame(folder / "clusters.parquet")["cluster_id"])}
 
 
 @lru_cache(maxsize=32)
