@@ -6,6 +6,7 @@ derived from the register as loaded (`jiqun.roster.derive`), now by whoever aske
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -24,10 +25,10 @@ from jiqun.intake.read import Reading
 from jiqun.roster import match as matching
 from jiqun.roster import records
 from jiqun.roster.evidence import KNOWN_ID
+from jiqun.roster.keys import identity, row_keys
 from jiqun.roster.names import Normaliser
 from jiqun.roster.reading import read
 from jiqun.roster.records import Roster
-from jiqun.roster.settle import row_keys
 from jiqun.store import Workspace
 from jiqun.store.commands import new_key
 from jiqun.store.database import Transaction, table
@@ -130,7 +131,8 @@ def match(
         candidates, _text(rows, "row"), _text(organisations.rename({"id": "organisation"}), "organisation")
     )
     decided = matching.decide(candidates, rows.height, accept=accept, margin=lead)
-    rows = rows.with_columns(row_keys(rows, normaliser)).join(decided, on="row", maintain_order="left")
+    keys = row_keys(identity(rows, normaliser), records.editions(workspace, title, normaliser))
+    rows = rows.with_columns(keys).join(decided, on="row", maintain_order="left")
     counts: dict[str, Any] = {
         **{state: rows.filter(pl.col("decision") == state).height for state in ("matched", "review", "unmatched")},
         "rows": rows.height,
@@ -148,7 +150,7 @@ def match(
         METHOD,
         VERSION,
         {"name": title, "accept": accept, "lead": lead, "most": matching.MOST},
-        (register.input, Source(got.file, got.digest, day.isoformat())),
+        (register.input, Source(got.file, got.digest, day.isoformat()), Source("row_key", _digest(keys))),
     )
     stored = workspace.put_result(
         records.KIND,
@@ -178,6 +180,11 @@ def match(
 
     made = workspace.database.command(actor, key or new_key(), "roster.match", record, request=values, subject=title)
     return records.find(workspace, str(made))
+
+
+def _digest(keys: pl.Series) -> str:
+    """What stands for the keys: they depend on the editions before."""
+    return hashlib.sha256("\n".join(keys.to_list()).encode()).hexdigest()
 
 
 def register_side(

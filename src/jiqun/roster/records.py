@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model
+from jiqun.roster.keys import KNOWN, identity
+from jiqun.roster.names import Normaliser
 from jiqun.roster.settle import Pairings, settled
 from jiqun.store import Workspace
 from jiqun.store.database import table
@@ -115,6 +117,22 @@ def table_of(workspace: Workspace, roster: Roster, name: str) -> pl.DataFrame:
 @lru_cache(maxsize=12)
 def _read(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path, glob=False)
+
+
+def editions(workspace: Workspace, name: str, normaliser: Normaliser) -> pl.DataFrame:
+    """What told the rows of all rosters matched before, with their keys: `KNOWN`; `name` is the roster at hand."""
+    found = pl.DataFrame(schema=KNOWN)
+    for age, roster in enumerate(listing(workspace, states=("matched", "applied", "withdrawn", "replaced"))):
+        if workspace.result(KIND, roster.result) is None:
+            continue
+        rows = table_of(workspace, roster, "rows")
+        told = identity(rows, normaliser).with_columns(
+            rows["row_key"], same_roster=pl.lit(roster.name == name), age=pl.lit(age, pl.Int64)
+        )
+        found = pl.concat([found, told.select(*KNOWN)]).unique(
+            [column for column in KNOWN if column != "age"], keep="first", maintain_order=True
+        )
+    return found
 
 
 def now(workspace: Workspace, roster: Roster) -> pl.DataFrame:
