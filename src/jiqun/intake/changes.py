@@ -32,7 +32,7 @@ from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import Schema
 from jiqun.intake._geo import distance_km
 from jiqun.intake.columns import EXTRA
-from jiqun.intake.identity import comparable
+from jiqun.intake.known_names import comparable
 from jiqun.taxonomy import classify_codes
 
 KINDS = ("new", "gone", "renamed", "moved", "reclassified", "changed", "merged", "split", "renumbered")

@@ -21,6 +21,7 @@ from jiqun.intake.check import TYPES, Rules
 from jiqun.intake.columns import recognise, split_unit
 from jiqun.intake.crs import Crs
 from jiqun.intake.delimited import open_delimited
+from jiqun.intake.derived import hanging
 from jiqun.intake.excel import open_excel
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.identity import Register
@@ -30,11 +31,12 @@ from jiqun.intake.quarantine import Export, Sink, worded
 from jiqun.intake.read import Reading, Remark, open_frame, open_parquet, source_kind
 from jiqun.intake.summary import LoadReport, Problem
 from jiqun.store import Workspace
-from jiqun.store.snapshots import parsed_date
+from jiqun.store.snapshots import SnapshotWriter, parsed_date
 
 _ORDER = {"refused": 0, "duplicate": 1, "emptied": 2, "warning": 3}
 _MANY = 0.5
 _FEW_POINTS = 10
+_LISTED = 20
 
 
 def load(
@@ -150,7 +152,8 @@ def load(
         )
         if not tally.read:
             raise InputError("JQ-FILE-003", file=reading.name, headers=", ".join(reading.headers))
-        report = _report(reading, rules, crs, tally, register, before)
+        _follow(register, writer)
+        report = _with_hanging(_report(reading, rules, crs, tally, register, before), workspace, register)
         if writer is not None:
             if quarantine is not None and not report.kept:
                 export.finish()  # what is wrong is wanted most where nothing is right
@@ -219,6 +222,30 @@ def _remember(workspace: Workspace, table: str, register: Register) -> int | Non
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise WorkspaceError("JQ-STORE-016", path=current.path) from error
     return current.rows
+
+
+def _follow(register: Register, writer: SnapshotWriter | None) -> None:
+    """Let new ids give way to those that the firms had, in what was written too."""
+    known = register.follow().rename({"before": "_before"})
+
+    def called_as_before(rows: pl.DataFrame) -> pl.DataFrame:
+        both = rows.join(known, on="id", how="left", maintain_order="left")
+        return both.with_columns(id=pl.coalesce("_before", "id")).drop("_before")
+
+    if writer is not None and known.height:
+        writer.amend(called_as_before)
+
+
+def _with_hanging(report: LoadReport, workspace: Workspace, register: Register) -> LoadReport:
+    """Say what people have said of firms that this load does not have."""
+    left = hanging(workspace, register.lacks) if report.table == "organisations" and report.kept else ()
+    if not left:
+        return report
+    listed = ", ".join(f"{one.organisation} {one.name}".strip() for one in left[:_LISTED])
+    counts = {what: sum(getattr(one, what) for one in left) for what in ("decisions", "corrections", "statements")}
+    more = " …" if len(left) > _LISTED else ""
+    remark = Remark.of("JQ-IMPORT-032", file=report.file, count=len(left), listed=f"{listed}{more}", **counts)
+    return replace(report, remarks=(*report.remarks, remark), hanging=left)
 
 
 def _report(

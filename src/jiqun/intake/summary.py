@@ -12,6 +12,7 @@ import polars as pl
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
 from jiqun.intake.columns import Column
+from jiqun.intake.derived import Hanging
 from jiqun.intake.read import Remark
 
 
@@ -34,7 +35,8 @@ class LoadReport:
     `read` counts rows with content, of which `kept` are in the snapshot, `refused` cannot be used and `duplicates`
     repeat an earlier one. `emptied` counts cells. `precision` counts kept rows by how exactly they are placed: within
     1, 10, 30 km, `coarse` (a region or country), `none`. `new` and `gone` compare with the snapshot before
-    (`before` rows; None if there was none). `snapshot` is None if nothing was written.
+    (`before` rows; None if there was none). `snapshot` is None if nothing was written. `hanging` is what people have said
+    of organisations that the load does not have.
     """
 
     table: str
@@ -62,6 +64,7 @@ class LoadReport:
     cautions: tuple[Text, ...]
     snapshot: str | None
     load: int | None
+    hanging: tuple[Hanging, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
