@@ -25,6 +25,7 @@ from jiqun.core.lineage import Lineage, Source, canonical_json
 from jiqun.core.schema import Schema, schema
 from jiqun.intake.check import TYPES
 from jiqun.intake.identity import Register
+from jiqun.intake.sources import responses
 from jiqun.store import StoredResult, Workspace
 from jiqun.store.database import JSON, Transaction, table
 from jiqun.store.jobs import Handler, Job, Report
@@ -44,12 +45,12 @@ _OVER = ("dead", "cancelled", "done")
 
 
 def publish(actor: Actor, workspace: Workspace, survey: str, *, key: str) -> str:
-    """Publish a locked round 发布, as a job; its id.
+    """Publish a locked round 发布, or a published one again, as a job; its id.
 
     Raises
     ------
     UsageError
-        JQ-SURVEY-005: it is not locked; JQ-SURVEY-030: it is being published.
+        JQ-SURVEY-005: it is neither; JQ-SURVEY-030: it is being published.
     """
     actor.require("survey.publish", *OPERATES)
     rows, jobs = table("surveys"), table("jobs")
@@ -74,7 +75,7 @@ def run(workspace: Workspace, job: Job, report: Report) -> Any:
     """Publish a round; one snapshot and one result come of it however often this is run."""
     report("publish", 0, 2)
     found = records.find(workspace, str(job.payload["survey"]))
-    if found.job != job.id or found.state != "locked":
+    if found.job != job.id or found.state not in states.PREDECESSORS["published"]:
         return {"skipped": True}
     made = build(workspace, found)
     with workspace.writing():
@@ -84,7 +85,7 @@ def run(workspace: Workspace, job: Job, report: Report) -> Any:
     rows = table("surveys")
 
     def done(tx: Transaction) -> dict[str, JSON]:
-        mine = (rows.c.id == found.id, rows.c.job == job.id, rows.c.state == "locked")
+        mine = (rows.c.id == found.id, rows.c.job == job.id, rows.c.state == found.state)
         values = {"state": "published", "published_at": tx.now, "snapshot": snapshot.id, "result": result.id}
         tx.execute(update(rows).where(*mine).values(values | {"job": None, "version": found.version + 1}))
         return {"survey": found.id, "snapshot": snapshot.id, "result": result.id, "rows": made.rows.height}
@@ -283,6 +284,8 @@ def _write(workspace: Workspace, found: Round, made: Publication, job: Job) -> S
     frame, replaced, next_id = merge(before, made.rows, schema(made.table), found.id, next_id=next_id)
     day = max(filter(None, (speaks_of(found), current.as_of if current else None)))
     source = f"{found.title.zh} {found.period}"
+    response = {name: made.values.get(name) for name in RESPONSE}
+    others = responses(current, frame[FROM].drop_nulls().unique().to_list()) if current else {}
     with workspace.new_snapshot(made.table, as_of=day, source=source) as writer:
         writer.write(frame)
         writer.summary = {
@@ -294,7 +297,8 @@ def _write(workspace: Workspace, found: Round, made: Publication, job: Job) -> S
             "replaced": replaced,
             "before": current.id if current else None,
             "next_id": next_id,
-            "response": {name: made.values.get(name) for name in RESPONSE},
+            "response": response,
+            "responses": {**others, found.id: response},
         }
     assert writer.snapshot is not None  # noqa: S101  # the block ended without an error
     return writer.snapshot
