@@ -341,3 +341,44 @@ def test_an_import_of_the_register_keeps_what_lies_over_it_and_can_be_undone(wor
     work(workspace, HANDLERS, once=True, threads=1)
     assert value(workspace, "o0000002", "employees") == 200
     assert value(workspace, "o0000002", "rosters") == "members"
+
+
+PLACED = REGISTER.head(3).with_columns(
+    region=pl.Series(["广东", "浙江", "浙江"]),
+    region_code=pl.Series(["440305", "330106", "330110"]),
+    address=pl.Series(["深圳市南山区科技路1号", "杭州市西湖区文二西路822号", "余杭区"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "lat"),
+    [
+        ({"city": "苏州"}, (None, "苏州", None, None), 31.3),
+        ({"city": "广州"}, ("广东", "广州", None, None), 23.1),
+        ({"address": "苏州市姑苏区人民路1号"}, (None, None, "苏州市姑苏区人民路1号", None), 31.3),
+        ({"address": "科技路2号"}, ("广东", "深圳", "科技路2号", None), 22.5),
+        ({"region": "江苏", "address": None}, ("江苏", None, None, None), 32.0),
+        ({"city": "苏州", "region": "江苏", "region_code": "320508"}, ("江苏", "苏州", None, "320508"), 31.3),
+        ({"region_code": "320508"}, ("广东", "深圳", "深圳市南山区科技路1号", "320508"), 31.3),
+    ],
+)
+def test_a_corrected_place_goes_before_what_the_sources_say_of_it(workspace, asked, left, lat):
+    load(workspace, PLACED, "2024-02-01")
+    corrections.correct(LOCAL, workspace, "o0000001", asked, key="move")
+    derive(workspace)
+    assert tuple(value(workspace, "o0000001", name) for name in ("region", "city", "address", "region_code")) == left
+    assert value(workspace, "o0000001", "lat") == pytest.approx(lat, abs=0.7)
+    assert value(workspace, "o0000002", "region_code") == "330106"
+    corrections.take_back(LOCAL, workspace, "o0000001", key="back")
+    derive(workspace)
+    assert value(workspace, "o0000001", "region_code") == "440305"
+
+
+@pytest.mark.parametrize("asked", [{"city": "火星"}, {"region": "火星"}, {"city": "火星", "region": "广东"}])
+def test_a_corrected_place_that_is_nowhere_is_refused(workspace, asked):
+    load(workspace, PLACED, "2024-02-01")
+    with pytest.raises(InputError, match="JQ-ROSTER-012"):
+        corrections.correct(LOCAL, workspace, "o0000001", asked, key="mars")
+    corrections.correct(LOCAL, workspace, "o0000001", asked | {"lon": "120.6", "lat": "31.3"}, key="mars-point")
+    derive(workspace)
+    assert value(workspace, "o0000001", "lat") == 31.3

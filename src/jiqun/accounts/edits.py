@@ -21,6 +21,7 @@ from jiqun.core.schema import schema
 from jiqun.intake.check import TYPES, WARNINGS, Rules, check
 from jiqun.intake.columns import Column
 from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.moved import same
 from jiqun.intake.read import Batch, no_refused
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
@@ -96,14 +97,14 @@ def state(
         JQ-ACCOUNTS-009: the organisation is not in the register; JQ-ACCOUNTS-013, 024: see `checked`.
     """
     account = people.own_account(actor)
-    claims.organisation(workspace, organisation)
+    organisation = str(claims.organisation(workspace, organisation)["id"])
     kept = checked(workspace, values)
 
     def put(tx: Transaction) -> None:
         people.of(tx, account)
         edits = table("edits")
         before = (
-            edits.c.organisation == organisation,
+            same(edits.c.organisation, organisation),
             edits.c.attribute.in_(list(kept)),
             edits.c.withdrawn_at.is_(None),
         )
@@ -130,8 +131,9 @@ def statements(workspace: Workspace, organisation: str) -> tuple[Statement, ...]
     """What a firm states of itself now 企业自填: the last of each attribute, in the order of the schema."""
     rows = table("edits")
     query = select(rows.c.attribute, rows.c.value, rows.c.account, rows.c.at).where(
-        rows.c.organisation == organisation, rows.c.withdrawn_at.is_(None)
+        same(rows.c.organisation, organisation), rows.c.withdrawn_at.is_(None)
     )
+    query = query.order_by(rows.c.at)
     with workspace.database.read() as connection:
         found = {row.attribute: Statement(*row) for row in connection.execute(query)}
     return tuple(found[name] for name in STATED if name in found)
@@ -168,12 +170,12 @@ def take_back(
 def forget(tx: Transaction, organisation: str, attributes: Collection[str] | None) -> int:
     """Empty statements within a command, and erase what the journal could be asked about them."""
     rows, leaves = table("edits"), table("leaves")
-    where = [rows.c.organisation == organisation, rows.c.value.is_not(None)]  # also what was stated before that
+    where = [same(rows.c.organisation, organisation), rows.c.value.is_not(None)]  # also what was stated before that
     if attributes is not None:
         where.append(rows.c.attribute.in_(list(attributes)))
     held = tx.execute(select(rows.c.at, rows.c.withdrawn_at).where(*where)).all()
     tx.execute(update(rows).where(*where).values(value=None, withdrawn_at=tx.now))
     moments = {row.at for row in held}
-    about = (leaves.c.subject == organisation, leaves.c.operation == _OPERATION, leaves.c.at.in_(moments))
+    about = (same(leaves.c.subject, organisation), leaves.c.operation == _OPERATION, leaves.c.at.in_(moments))
     erase(tx, tx.execute(select(leaves.c.id).where(*about)).scalars().all())
     return sum(row.withdrawn_at is None for row in held)

@@ -20,11 +20,13 @@ from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import schema
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.geocoding import place_again
+from jiqun.intake.moved import MOVED, all_moved
 from jiqun.intake.own_points import OwnPoints
 from jiqun.intake.place import place
 from jiqun.roster import records
 from jiqun.roster.corrections import standing_values
 from jiqun.roster.merge import PLACE, Listed, corrected, merged, standing
+from jiqun.roster.places import agreeing
 from jiqun.roster.records import Roster
 from jiqun.store import Workspace
 from jiqun.store.commands import new_key
@@ -57,6 +59,8 @@ def derive(workspace: Workspace, *, progress: Progress = silent) -> Snapshot | N
         current = workspace.snapshot("organisations")
         rosters = records.listing(workspace, states=("applied",))[::-1]
         values = standing_values(workspace)
+        if not rosters:
+            _remember(workspace, {})
         if not rosters and not values:
             if current.id == register.id:
                 return current
@@ -105,6 +109,9 @@ def _write(
         rows, gone = _listed(workspace, roster, ids)
         listed.append(Listed(roster.name, roster.as_of, rows))
         moved.update(gone)
+    alone = {id_ for one in listed for id_ in one.rows.filter(pl.col("state").is_not_null())["organisation"]}
+    moved = {own: organisation for own, organisation in moved.items() if own not in alone}
+    _remember(workspace, moved)
     values = {
         (moved.get(organisation, organisation), attribute): value for (organisation, attribute), value in values.items()
     }
@@ -129,6 +136,36 @@ def _write(
             "corrections": len(values),
             "next_id": max((load.summary.get("next_id", 1) for load in loads), default=1),
         }
+
+
+def _remember(workspace: Workspace, moved: Mapping[str, str]) -> None:
+    """Remember which organisations of their own are which of the register by now (`jiqun.intake.moved`), no others."""
+    before = all_moved(workspace)
+    gone = [own for own in before if own not in moved]
+    changed = [(own, organisation) for own, organisation in moved.items() if before.get(own) != organisation]
+    _walk_anew(workspace, MOVED, gone + [own for own, _ in changed], changed)
+
+
+def _walk_anew(
+    workspace: Workspace, scheme: str, out: list[str], pairs: list[tuple[str, str]], roster: str = ""
+) -> None:
+    """Entries of the crosswalk instead of others, in one command."""
+    walk = table("crosswalk")
+
+    def put(tx: Transaction) -> None:
+        for start in range(0, len(out), _AT_ONCE):
+            part = out[start : start + _AT_ONCE]
+            tx.execute(sa.delete(walk).where(walk.c.scheme == scheme, walk.c.value.in_(part)))
+        for start in range(0, len(pairs), _AT_ONCE):
+            rows = [
+                {"scheme": scheme, "value": value, "organisation": organisation, "roster": roster, "at": tx.now}
+                for value, organisation in pairs[start : start + _AT_ONCE]
+            ]
+            tx.execute(sa.insert(walk).values(rows))
+
+    if out or pairs:
+        request: dict[str, Any] = {"scheme": scheme, "out": out, "known": [list(pair) for pair in pairs]}
+        workspace.database.command(_WORKER, new_key(), "roster.walk", put, request=request, subject=scheme)
 
 
 def _listed(workspace: Workspace, roster: Roster, ids: pl.Series) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -207,18 +244,7 @@ def _walk(workspace: Workspace, roster: Roster, matched: pl.DataFrame) -> None:
     changed = [(value, organisation) for value, organisation in wanted.items() if known.get(value) != organisation]
     for start in range(0, len(changed), _AT_ONCE):
         part = changed[start : start + _AT_ONCE]
-
-        def put(tx: Transaction, part: list[tuple[str, str]] = part) -> None:
-            values = [value for value, _ in part]
-            tx.execute(sa.delete(walk).where(walk.c.scheme == roster.name, walk.c.value.in_(values)))
-            rows = [
-                {"scheme": roster.name, "value": value, "organisation": id_, "roster": roster.id, "at": tx.now}
-                for value, id_ in part
-            ]
-            tx.execute(sa.insert(walk).values(rows))
-
-        request = {"roster": roster.id, "known": [list(pair) for pair in part]}
-        workspace.database.command(_WORKER, new_key(), "roster.walk", put, request=request, subject=roster.id)
+        _walk_anew(workspace, roster.name, [value for value, _ in part], part, roster.id)
 
 
 def _corrected(
@@ -229,12 +255,15 @@ def _corrected(
 ) -> pl.DataFrame:
     """Rows with the corrections over them; where a place was corrected, placed anew."""
     rows = corrected(rows, values) if values else rows
-    moved = {organisation for organisation, attribute in values if attribute in PLACE}
+    moved: dict[str, set[str]] = {}
+    for organisation, attribute in values:
+        if attribute in PLACE:
+            moved.setdefault(organisation, set()).add(attribute)
     touched = rows["id"].is_in(sorted(moved))
     if not touched.any():
         return rows if columns is None else rows.select(*columns)
     given = {organisation for organisation, attribute in values if attribute in {"lon", "lat"}}
-    part = rows.filter(touched)
+    part = agreeing(rows.filter(touched), moved, gazetteer)
     pointed = part["id"].is_in(sorted(given))
     part = part.with_columns(
         pl.when(pl.lit(pointed)).then(pl.col(name)).otherwise(None).alias(name)

@@ -17,6 +17,7 @@ from jiqun.accounts.edits import statements
 from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model
 from jiqun.core.schema import schema
+from jiqun.intake.moved import current, same
 from jiqun.roster import records
 from jiqun.roster.corrections import text
 from jiqun.store import Workspace
@@ -62,6 +63,7 @@ def history(workspace: Workspace, organisation: str, attribute: str | None = Non
     if attribute is not None and attribute not in known:
         raise UsageError("JQ-ROSTER-009", value=attribute[:60], known=", ".join(known))
     wanted = known if attribute is None else (attribute,)
+    organisation = current(workspace, organisation)
     shown = _row(workspace, workspace.snapshot("organisations"), organisation)
     entries = [
         *_register(workspace, organisation, wanted),
@@ -159,7 +161,7 @@ def _rosters(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -
 
 def _corrections(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -> Iterator[Said]:
     rows = table("corrections")
-    query = sa.select(rows).where(rows.c.organisation == organisation).order_by(rows.c.at)
+    query = sa.select(rows).where(same(rows.c.organisation, organisation)).order_by(rows.c.at)
     with workspace.database.read() as connection:
         found = list(connection.execute(query).mappings())
     for row in found:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ from jiqun.core.lineage import Lineage, Source, canonical_json
 from jiqun.core.schema import Schema, schema
 from jiqun.intake.check import TYPES
 from jiqun.intake.identity import Register
+from jiqun.intake.moved import all_moved
 from jiqun.intake.sources import responses
 from jiqun.store import StoredResult, Workspace
 from jiqun.store.database import JSON, Transaction, table
@@ -114,8 +116,13 @@ class Publication:
 
 def build(workspace: Workspace, found: Round) -> Publication:
     """What a round would publish 待发布内容: pages show it before, publishing writes it."""
-    answers = records.handed_in(workspace, found.id)
     nodes = records.roster_frame(workspace, found.id)
+    moved = _moved(workspace, nodes)
+    nodes = nodes.with_columns(pl.col("organisation").replace(moved))
+    answers = [
+        replace(one, organisation=moved.get(one.organisation, one.organisation))
+        for one in records.handed_in(workspace, found.id)
+    ]
     rates = all_rates(nodes)
     told = nodes.select(
         "organisation", "name", "region", "size_class", "employees", "state", "decline",
@@ -131,7 +138,7 @@ def build(workspace: Workspace, found: Round) -> Publication:
         rows = indicator_rows(found, answers)
         tables["items"] = _items(found, rows, len(answers))
     else:
-        merged = merge_reports(reports(found, answers, nodes))
+        merged = merge_reports(reports(found, answers, nodes, moved))
         tables["links"] = _with_response(merged, told)
         tables["outside"] = _outside(merged, told)
         values["report_agreement"] = report_agreement(merged, told)
@@ -139,6 +146,12 @@ def build(workspace: Workspace, found: Round) -> Publication:
     stuff = [[one.organisation, one.version, dict(one.kept or {})] for one in answers]
     digest = hashlib.sha256(canonical_json([stuff, told.to_dicts()])).hexdigest()
     return Publication(found.kind, rows, tables, values, digest)
+
+
+def _moved(workspace: Workspace, nodes: pl.DataFrame) -> dict[str, str]:
+    """Those that were asked as rows of a roster and are organisations of the register by now, if these were not asked."""
+    there = set(nodes["organisation"])
+    return {own: organisation for own, organisation in all_moved(workspace).items() if organisation not in there}
 
 
 def all_rates(nodes: pl.DataFrame) -> pl.DataFrame:
@@ -177,8 +190,13 @@ def indicator_rows(found: Round, answers: Sequence[Answer]) -> pl.DataFrame:
     return _typed(rows, schema("indicators"), found)
 
 
-def reports(found: Round, answers: Sequence[Answer], nodes: pl.DataFrame) -> pl.DataFrame:
-    """What was reported, as `merge_reports` takes it. A name written out that is one organisation's of the roster is it."""
+def reports(
+    found: Round, answers: Sequence[Answer], nodes: pl.DataFrame, moved: Mapping[str, str] = MappingProxyType({})
+) -> pl.DataFrame:
+    """What was reported, as `merge_reports` takes it. A name written out that is one organisation's of the roster is it.
+
+    `moved`: ids that stand for others by now.
+    """
     names: dict[str, list[str]] = {}
     for id_, name in nodes.select("organisation", "name").iter_rows():
         names.setdefault(folded(name), []).append(id_)
@@ -189,7 +207,7 @@ def reports(found: Round, answers: Sequence[Answer], nodes: pl.DataFrame) -> pl.
                 continue
             for tie in (answer.kept or {}).get(question.code, ()):
                 same = names.get(folded(tie["name"]), [])
-                partner = tie.get("id") or (same[0] if len(same) == 1 else tie["name"])
+                partner = moved.get(tie.get("id"), tie.get("id")) or (same[0] if len(same) == 1 else tie["name"])
                 if partner != answer.organisation:
                     rows.append((answer.organisation, partner, question.link, question.direction, tie.get("strength")))
     return pl.DataFrame(rows, schema=REPORTS, orient="row")

@@ -12,6 +12,7 @@ from jiqun.core.errors import JiqunError
 from jiqun.core.lineage import Lineage
 from jiqun.core.operation import MOST, PageRequest
 from jiqun.core.schema import schema
+from jiqun.intake.moved import current
 from jiqun.roster import room
 from jiqun.roster.corrections import ATTRIBUTES
 from jiqun.roster.records import Decision, Roster
@@ -257,6 +258,9 @@ def match(
 @router.get("/firms/{firm}/history")
 def history(request: Request, visitor: VisitorDep, firm: Firm) -> Response:
     """What was said of each field of a firm; who may, corrects it here."""
+    is_now = current(workspace_of(request), firm)
+    if is_now != firm:
+        return see_other(f"/firms/{is_now}/history")
     return _history(request, visitor, firm)
 
 
