@@ -110,7 +110,7 @@ def chain_leaders(
     if weights is not None:
         given = np.array([weights.get(name, 0.0) for name in used])
         if set(weights) - set(used) or not (given >= 0).all() or not given.sum() > 0:
-            raise MeasureInputError("JQ-NETWORK-002", what="weights", value=dict(weights), expected=", ".join(used))
+            raise MeasureInputError("JQ-NETWORK-002", what="weights", value=str(dict(weights)), expected=", ".join(used))
     if not used:
         return table.clear().with_columns(
             rank=pl.lit(None, pl.Int64), score=pl.lit(None, pl.Float64), known=pl.lit(None, pl.Int64)
