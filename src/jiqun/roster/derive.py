@@ -21,7 +21,7 @@ from jiqun.core.schema import schema
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.geocoding import place_again
 from jiqun.intake.moved import MOVED, all_moved
-from jiqun.intake.own_points import OwnPoints
+from jiqun.intake.own_points import OwnPoints, bare, placed
 from jiqun.intake.place import place
 from jiqun.roster import records
 from jiqun.roster.corrections import standing_values
@@ -59,28 +59,23 @@ def derive(workspace: Workspace, *, progress: Progress = silent) -> Snapshot | N
         current = workspace.snapshot("organisations")
         rosters = records.listing(workspace, states=("applied",))[::-1]
         values = standing_values(workspace)
+        own = OwnPoints.of(workspace, "organisations", Gazetteer.load(workspace.cache))
         if not rosters:
             _remember(workspace, {})
         if not rosters and not values:
-            if current.id == register.id:
-                return current
-            workspace.revert("organisations", to=register.id)
-            return _with_own_points(workspace)
-        derivation = _derivation(workspace, register, rosters, values)
-        if current.summary.get("derivation") == derivation:
-            return current
-        _write(workspace, register, rosters, values, derivation, progress)
-        return _with_own_points(workspace)
-
-
-def _with_own_points(workspace: Workspace) -> Snapshot:
-    if OwnPoints.of(workspace, "organisations", Gazetteer.load(workspace.cache)).any:
-        place_again(workspace, "organisations", by="roster")
-    return workspace.snapshot("organisations")
+            if current.id != register.id:
+                workspace.revert("organisations", to=register.id)
+            if own.any:
+                place_again(workspace, "organisations", by="roster")
+            return workspace.snapshot("organisations")
+        derivation = _derivation(workspace, register, rosters, values, own)
+        if current.summary.get("derivation") != derivation:
+            _write(workspace, register, rosters, values, own, derivation, progress)
+        return workspace.snapshot("organisations")
 
 
 def _derivation(
-    workspace: Workspace, register: Snapshot, rosters: tuple[Roster, ...], values: Mapping[Any, Any]
+    workspace: Workspace, register: Snapshot, rosters: tuple[Roster, ...], values: Mapping[Any, Any], own: OwnPoints
 ) -> str:
     decided = records.pairings(workspace)
     made_from = {
@@ -90,6 +85,7 @@ def _derivation(
         "same": sorted(map(list, decided.same.items())),
         "different": sorted(map(list, decided.different)),
         "corrections": [[*key, value] for key, value in sorted(values.items())],
+        "points": own.digest,
     }
     return hashlib.sha256(canonical_json(made_from)).hexdigest()
 
@@ -99,6 +95,7 @@ def _write(
     register: Snapshot,
     rosters: tuple[Roster, ...],
     values: Mapping[tuple[str, str], str | None],
+    own: OwnPoints,
     derivation: str,
     progress: Progress,
 ) -> None:
@@ -122,11 +119,12 @@ def _write(
         columns: pl.Schema | None = None
         for batch in scan.collect_batches(chunk_size=_BATCH, maintain_order=True):
             rows = _corrected(merged(batch, listed, as_of=register.as_of), values, gazetteer, columns)
+            rows = _pointed(rows, gazetteer, own)
             columns = columns or rows.schema
             writer.write(rows.cast(columns))
             progress("merge", writer.rows, register.rows)
         assert columns is not None  # noqa: S101  # a snapshot has a row at least
-        rows = _corrected(standing(listed, columns), values, gazetteer, columns)
+        rows = _pointed(_corrected(standing(listed, columns), values, gazetteer, columns), gazetteer, own)
         writer.write(rows.cast(columns))
         writer.summary = kept | {
             "base": register.id,
@@ -196,9 +194,9 @@ def _listed(workspace: Workspace, roster: Roster, ids: pl.Series) -> tuple[pl.Da
     result = workspace.result(records.KIND, roster.result)
     attributes = result.values["attributes"] if result else []
     assert isinstance(attributes, list)  # noqa: S101  # as `desk.match` stores them
-    placed = ("place_id", "place_name", "place_name_zh", "precision_km", "placed_by", "lon", "lat")
+    found = ("place_id", "place_name", "place_name_zh", "precision_km", "placed_by", "lon", "lat")
     columns = [
-        name for name in dict.fromkeys((*attributes, *placed)) if name in rows.columns and name not in {"source_id"}
+        name for name in dict.fromkeys((*attributes, *found)) if name in rows.columns and name not in {"source_id"}
     ]
     return rows.select("organisation", "state", "source_row", *columns), moved
 
@@ -272,16 +270,23 @@ def _corrected(
     )
     known = schema("organisations").names
     ours = [name for name in part.columns if name in known or name in {"id", "source_row"}]
-    placed = place(part.select(ours), gazetteer)
-    fresh = [name for name in placed.columns if name in rows.columns and name not in ours] + [
+    anew = place(part.select(ours), gazetteer)
+    fresh = [name for name in anew.columns if name in rows.columns and name not in ours] + [
         name for name in ("lon", "lat") if name in part.columns
     ]
-    part = part.with_columns(placed[name].cast(rows.schema[name]) for name in fresh)
+    part = part.with_columns(anew[name].cast(rows.schema[name]) for name in fresh)
     numbered = rows.with_row_index("_at")
     both = pl.concat(
         [numbered.filter(~touched), part.with_columns(numbered.filter(touched)["_at"]).select(numbered.columns)]
     )
     return both.sort("_at").drop("_at").select(*(columns or rows.columns))
+
+
+def _pointed(rows: pl.DataFrame, gazetteer: Gazetteer, own: OwnPoints) -> pl.DataFrame:
+    """Rows with the points of one's own over them."""
+    if not own.any or rows.is_empty() or "placed_by" not in rows.columns:
+        return rows
+    return placed(bare(rows), gazetteer, own).select(rows.columns).cast(dict(rows.schema))  # type: ignore[arg-type]
 
 
 def _job(workspace: Workspace, job: Job, report: Report) -> Any:

@@ -53,6 +53,7 @@ SHOWN = (
 )
 MOST_BULK = 100_000
 _AT_ONCE = 1_000
+_KEYS_AT_ONCE = 500
 _KNOWN_SCORE = 0.99
 
 
@@ -122,7 +123,7 @@ def match(
         register_side(workspace, register, normaliser, progress),
         progress=progress,
     )
-    candidates = pl.concat([found.candidates, _known(workspace, title, rows)])
+    candidates = pl.concat([found.candidates, _known(workspace, register, title, rows)])
     candidates = candidates.sort("row", "score", "organisation", descending=[False, True, False]).unique(
         ["row", "organisation"], keep="first", maintain_order=True
     )
@@ -202,8 +203,8 @@ def register_side(
     return matching.joined(parts)
 
 
-def _known(workspace: Workspace, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Candidates by the roster's own identifiers, as an earlier edition of it made them known."""
+def _known(workspace: Workspace, register: Snapshot, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Candidates by the roster's own identifiers, as an earlier edition of it made them known, if they are still there."""
     none = pl.DataFrame(schema=matching.CANDIDATES)
     if "source_id" not in rows.columns:
         return none
@@ -215,9 +216,14 @@ def _known(workspace: Workspace, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     known = pl.DataFrame(
         [tuple(pair) for pair in pairs], schema={"source_id": pl.String, "organisation": pl.String}, orient="row"
     )
+    there = workspace.scan("organisations", register.id).select(organisation="id")
     return (
         rows.select("row", "source_id")
         .join(known, on="source_id")
+        .lazy()
+        .join(there, on="organisation", how="semi")
+        .collect()
+        .sort("row")
         .select("row", "organisation", score=pl.lit(_KNOWN_SCORE), evidence=pl.lit(KNOWN_ID, pl.UInt32))
     )
 
@@ -305,8 +311,13 @@ def decide(
         raise no_row(row, rows.height)
     _there(workspace, found, organisation)
     row_key = rows["row_key"][row]
+    source_id = rows["source_id"][row] if "source_id" in rows.columns else None
 
     def put(tx: Transaction) -> str:
+        if verdict == "different" and source_id is not None:  # its identifier does not speak for that one any more
+            walk = table("crosswalk")
+            known = (walk.c.scheme == found.name, walk.c.value == source_id, walk.c.organisation == organisation)
+            tx.execute(sa.delete(walk).where(*known))
         (made,) = _decided(tx, actor, found, [(row_key, organisation)], verdict)
         return made
 
@@ -354,12 +365,12 @@ def accept_above(actor: Actor, workspace: Workspace, roster: str, score: float, 
 def _decided(tx: Transaction, actor: Actor, roster: Roster, pairs: list[tuple[str, str]], verdict: str) -> list[str]:
     rows = table("pairings")
     ended = {"withdrawn_at": tx.now, "withdrawn_by": actor.id}
-    for row_key, organisation in pairs:
-        pair = sa.and_(rows.c.organisation == organisation, rows.c.row_key == row_key)
+    for start in range(0, len(pairs), _KEYS_AT_ONCE):
+        part = pairs[start : start + _KEYS_AT_ONCE]
+        these = rows.c.row_key.in_([row_key for row_key, _ in part])
+        pair = sa.tuple_(rows.c.row_key, rows.c.organisation).in_(part)
         other = sa.or_(rows.c.verdict == "same", pair) if verdict == "same" else pair
-        tx.execute(
-            sa.update(rows).where(rows.c.row_key == row_key, rows.c.withdrawn_at.is_(None), other).values(**ended)
-        )
+        tx.execute(sa.update(rows).where(these, rows.c.withdrawn_at.is_(None), other).values(**ended))
     made: list[dict[str, Any]] = [
         {
             "id": tx.new_id("pair"),

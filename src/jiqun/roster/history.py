@@ -20,6 +20,7 @@ from jiqun.core.schema import schema
 from jiqun.intake.moved import current, same
 from jiqun.roster import records
 from jiqun.roster.corrections import text
+from jiqun.roster.records import Roster
 from jiqun.store import Workspace
 from jiqun.store.database import table
 from jiqun.store.snapshots import Snapshot
@@ -29,6 +30,9 @@ PRECEDENCE: dict[Kind, int] = {"statement": 0, "correction": 1, "roster": 2, "re
 """Of two sources that speak in the same second the one that is shown is told first, and of two that agree it counts."""
 MOST_LOADS = 60
 """Loads of the register that are looked through, the latest first."""
+
+MOST_EDITIONS = 20
+"""Rosters that are looked through, merged ones and those that others took the place of, the latest first."""
 
 
 class Said(Model):
@@ -136,10 +140,12 @@ def _rosters(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -
     walk = table("crosswalk")
     with workspace.database.read() as connection:
         own = connection.execute(
-            sa.select(walk.c.value).where(walk.c.scheme == "row", walk.c.organisation == organisation)
+            sa.select(walk.c.value).where(walk.c.scheme == "row", same(walk.c.organisation, organisation))
         ).scalars()
         keys = list(own)
-    for roster in records.listing(workspace, states=("applied",)):
+    everything = records.listing(workspace, states=("applied", "replaced", "withdrawn"))
+    told = [roster for roster in everything if roster.state != "withdrawn"][:MOST_EDITIONS]
+    for roster in told:
         now = records.now(workspace, roster)
         mine = (pl.col("decision") == "matched") & (pl.col("organisation") == organisation)
         alone = (pl.col("decision") != "matched") & pl.col("row_key").is_in(keys)
@@ -156,7 +162,22 @@ def _rosters(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -
                         as_of=day,
                         at=roster.applied_at or roster.at,
                         who=roster.applied_by,
+                        ended_at=_succeeded(roster, everything),
                     )
+
+
+def _succeeded(roster: Roster, rosters: tuple[Roster, ...]) -> datetime | None:
+    """When the next edition took a roster's place."""
+    if roster.state != "replaced" or roster.applied_at is None:
+        return None
+    later = [
+        other.applied_at
+        for other in rosters
+        if (other.name, other.id != roster.id) == (roster.name, True)
+        and other.applied_at is not None
+        and other.applied_at >= roster.applied_at
+    ]
+    return min(later, default=roster.applied_at)
 
 
 def _corrections(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -> Iterator[Said]:
