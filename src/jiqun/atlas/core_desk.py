@@ -12,6 +12,7 @@ from pydantic import Field
 
 from jiqun.atlas.classes import SOURCES, reader
 from jiqun.atlas.core_shares import BYS, PROXIES, SIZE, By, is_inside, listed_share, quoted_shares, shares_of
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.operations import ClusterId, RegionCode
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, Run, Which, find_cluster, find_run, sees_all
 from jiqun.atlas.regions import named
@@ -53,7 +54,7 @@ def judge(actor: Actor, workspace: Workspace, *, progress: Progress = silent) ->
     lineage = Lineage(METHOD, VERSION, parameters, (snapshot.input,))
     if any(old.id == lineage.digest for old in workspace.results(KIND)):
         return workspace.put_result(KIND, lineage, {}, {})
-    scan = workspace.scan("organisations", snapshot.id)
+    scan = counted(workspace, snapshot.id)
     there = scan.collect_schema().names()
     sizes = [c for c in SIZE.values() if c in there]
     frame = scan.select(
@@ -65,7 +66,9 @@ def judge(actor: Actor, workspace: Workspace, *, progress: Progress = silent) ->
         firms[definition] = is_inside(frame, definition, texts=by.on, models=by.models)
     progress("core industries", len(DEFINITIONS), len(DEFINITIONS))
     kept = pl.DataFrame(firms).with_columns(frame[c] for c in dict.fromkeys(sizes))
-    return workspace.put_result(KIND, lineage, {"firms": kept}, {"firms": kept.height})
+    return workspace.put_result(
+        KIND, lineage, {"firms": kept}, {"firms": kept.height, "in_review": in_review(workspace, snapshot.id)}
+    )
 
 
 def _regions(workspace: Workspace, frame: pl.DataFrame) -> pl.Series:

@@ -23,6 +23,7 @@ from jiqun.core.document import Text
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.operation import EVERYWHERE, Model
 from jiqun.core.schema import schema
+from jiqun.intake.derived import STATE
 from jiqun.intake.moved import current, same
 from jiqun.store import Workspace
 from jiqun.store.database import table
@@ -78,6 +79,10 @@ class FirmAnswer(Model):
     digital: ClassRow
     source: str
     as_of: str
+    standing: Annotated[
+        str | None,
+        Field(description="of a row of a roster that stands by itself: unmatched, or in review and not counted"),
+    ] = None
 
 
 @ROOM.operation("firm", "企业详情", "One firm", roles=READERS)
@@ -122,6 +127,7 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
         digital=ClassRow(**class_of(snapshot.path, request.id, by) | ({} if complete else {"words": None})),
         source=snapshot.source,
         as_of=snapshot.as_of.isoformat(),
+        standing=row.get(STATE),
     )
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.cluster_types import cluster_type, industry_score
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.graphs import SMALL_NETWORK, Network, edges, link_kinds, network
 from jiqun.atlas.gravity import RESULT, Residuals, linkage_residual
 from jiqun.atlas.identity import succeed
@@ -123,7 +124,7 @@ def run(actor: Actor, workspace: Workspace, analysis: Analysis, *, progress: Pro
         sources = (*sources, Source("previous analysis", previous.id, previous.lineage.inputs[0].as_of))
     organisations = None
     if inputs.organisations is not None:
-        listed = classified(workspace.scan("organisations", inputs.organisations.id).collect(), by)
+        listed = classified(counted(workspace, inputs.organisations.id).collect(), by)
         organisations = listed.select(column for column in (*_LISTED, analysis.size) if column in listed.columns)
     links = workspace.scan("links", inputs.links.id).collect()
     found = find_network_clusters(
@@ -275,7 +276,7 @@ class _Told:
             "types": types,
             "changes": changed[0],
         }
-        counted: dict[str, Any] = {
+        summed: dict[str, Any] = {
             **self.net.counted, "nodes": self.net.size, "links": self.net.links.height, "searched": self.found.kept,
             "filtered": self.found.filtered, "clusters": clusters.height, "next_number": succession.next_number,
             "previous": previous.id if previous else None, "size": self.size, "weights": dict(self.net.weights),
@@ -284,12 +285,14 @@ class _Told:
         }  # fmt: skip
         if residuals.model is not None:
             model = residuals.model
-            counted["gravity"] = {
+            summed["gravity"] = {
                 "names": list(model.names), "coefficients": list(model.coefficients), "firms": model.firms,
                 "pairs": model.pairs, "linked": model.linked, "sampled": model.sampled, "exact": model.exact,
                 "dropped": model.dropped,
             }  # fmt: skip
-        return tables, counted | values | self.partition() | {"changes": changed[1]}
+        register = self.inputs.organisations
+        waiting = in_review(self.workspace, register.id) if register else 0
+        return tables, summed | values | self.partition() | {"changes": changed[1], "in_review": waiting}
 
     def partition(self) -> dict[str, Any]:
         """What was found of communities, in numbers."""

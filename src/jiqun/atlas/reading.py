@@ -22,13 +22,14 @@ from jiqun.atlas.measures import location_quotient_interval
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.operation import Model
+from jiqun.intake.derived import STATE
 from jiqun.store import Snapshot, StoredResult, Workspace
 
 READERS: tuple[Role, ...] = ("operator", "analyst", "member", "auditor", "public")
 """Who may see what was found."""
 SEES_ALL: frozenset[Role] = frozenset({"operator", "analyst", "auditor"})
 """Who may see more of a firm than its entry in the register."""
-OPEN_COLUMNS = ("id", "name", "country", "city", "place_name", "place_name_zh", "digital_code", "website")
+OPEN_COLUMNS = ("id", "name", "country", "city", "place_name", "place_name_zh", "digital_code", "website", STATE)
 """What everybody may see of a firm 登记事项; the rest of the register is for `SEES_ALL` and the firm itself."""
 RESERVED_SIZES = frozenset({"employees", "revenue_cny", "registered_capital_cny"})
 """Sizes that are not for everybody."""

@@ -12,6 +12,7 @@ import typer
 
 from jiqun.atlas import core_desk as desk
 from jiqun.atlas.core_shares import PROXIES, core_share, listed_share, quoted_shares
+from jiqun.atlas.counted import counted, left_out
 from jiqun.atlas.reading import Which, find_cluster, find_run
 from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
@@ -80,9 +81,11 @@ def _counted(
         members = run.members(find_cluster(opened, run, cluster or "")["cluster_id"])["id"]
     found = desk.shares(result, full=True, members=members, each=level is Level.region)
     if rates is not None:
-        scan = opened.scan("organisations")
+        scan = counted(opened)
         frame = scan.collect() if members is None else scan.filter(pl.col("id").is_in(members.implode())).collect()
         found = pl.concat([found, _value_added(frame, _rates(rates))])
+    if text := left_out(result.values):
+        say(text.zh, text.en)
     proxies = [by for by in sorted(PROXIES) if by in set(found["by"])]
     write(found.rename({"group": "region"}) if level is Level.region else found.drop("group"), form)
     if proxies:

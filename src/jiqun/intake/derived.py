@@ -14,6 +14,10 @@ import sqlalchemy as sa
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table
 
+STATE, REVIEW = "roster_state", "review"
+"""Column of derived organisations: null, or why a row of a roster stands by itself; one of the reasons: it waits for
+someone to decide which firm it is."""
+
 
 @dataclass(frozen=True)
 class Hanging:

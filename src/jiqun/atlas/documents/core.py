@@ -6,6 +6,7 @@ import polars as pl
 
 from jiqun.atlas.core_desk import of_cluster, of_region, shares
 from jiqun.atlas.core_shares import quoted_shares
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import percent
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Block, Cell, Column, Document, KeyFigure, KeyFigures, Paragraph, Section, Table, Text
@@ -124,8 +125,10 @@ def core_document(result: StoredResult | None, *, full: bool, regions: dict[str,
     )
     figures = KeyFigures(tuple(told))
     ordered = each.sort("by", "definition", "firms", "group", descending=[False, True, True, False], nulls_last=True)
+    waiting = left_out(result.values)
     blocks: tuple[Block, ...] = (
         figures,
+        *((Paragraph(waiting, "caution"),) if waiting else ()),
         share_table("shares", whole, as_of),
         Section(
             "regions", Text("按地区", "By region"), (share_table("shares-regions", ordered, as_of, regions=regions),)

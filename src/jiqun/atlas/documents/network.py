@@ -11,6 +11,7 @@ import polars as pl
 import rustworkx as rx
 
 from jiqun.atlas.cluster_types import FORMS, LABELS
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import class_name_text, percent
 from jiqun.atlas.graphs import link_kinds
 from jiqun.atlas.network_room import LinkageAnswer, linked, shown
@@ -204,6 +205,8 @@ class NetworkTold:
     def cautions(self) -> tuple[Paragraph, ...]:
         """What was left out, and what a reader may not see."""
         values, out = self.values, []
+        if waiting := left_out(values):
+            out.append(waiting)
         if values["unresolved"]:
             out.append(
                 Text(
