@@ -19,6 +19,7 @@ from jiqun.atlas import industry_space
 from jiqun.atlas.areal import benjamini_hochberg, local_moran, region_centres, regional_profile
 from jiqun.atlas.classes import SOURCES, classified, reader, used_text
 from jiqun.atlas.concentration import ellison_glaeser_by, gini
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.industry_groups import industry_sets
 from jiqun.atlas.pairs import DistanceCurve, k_density, m_function
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, sees_all
@@ -97,7 +98,7 @@ def measure(
     snapshot = workspace.snapshot("organisations")
     progress("classes", 0, None)
     by = reader(workspace, "auto")
-    organisations = classified(workspace.scan("organisations", snapshot.id).collect(), by)
+    organisations = classified(counted(workspace, snapshot.id).collect(), by)
     lineage = Lineage(
         METHOD,
         VERSION,
@@ -124,6 +125,7 @@ def measure(
         "level": level,
         "digital": chosen,
         "rows": organisations.height,
+        "in_review": in_review(workspace, snapshot.id),
         "firms": firms.height,
         "classed": known.height,
         "by_text": int(known["by_text"].sum()),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.distances import at_text, stretches
 from jiqun.atlas.documents.words import class_name_text, percent
 from jiqun.atlas.measured import EXACT_KM, LEAST_CLASSED, LEAST_FIRMS, LEAST_TESTED, find_measures
@@ -489,7 +490,8 @@ class Measured:
     def cautions(self) -> list[Text]:
         """What the numbers do not say."""
         values = self.values
-        out = []
+        waiting = left_out(values)
+        out = [waiting] if waiting else []
         missing = values["rows"] - values["firms"]
         size = self.result.lineage.parameters["size"]
         if missing:
