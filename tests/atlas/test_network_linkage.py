@@ -14,6 +14,8 @@ from sklearn.linear_model import PoissonRegressor
 from jiqun.atlas.cluster_types import IndustryScore, cluster_type, industry_score, thresholds
 from jiqun.atlas.gravity import linkage_residual, linked_within, ppml
 from jiqun.atlas.leaders import CRITERIA, chain_leaders, dependence
+from jiqun.atlas.pair_samples import drawn_pairs, pairs_within
+from jiqun.atlas.sphere import unit_vectors
 from jiqun.core.errors import MeasureInputError
 
 
@@ -140,14 +142,18 @@ def test_what_cannot_be_used_is_dropped_and_said():
     assert linkage_residual(firms.head(3), links, draws=19).reason == "few"
 
 
-def test_a_sample_of_zero_pairs_gives_nearly_what_all_pairs_give(monkeypatch):
+def test_a_sample_of_pairs_gives_nearly_what_all_pairs_give(monkeypatch):
     firms, links = world(n=200)
     whole = linkage_residual(firms, links, draws=0)
     monkeypatch.setattr("jiqun.atlas.gravity.ALL_PAIRS", 30_000)
     monkeypatch.setattr("jiqun.atlas.gravity.PAIRS", 20_000)
     sampled = linkage_residual(firms, links, draws=0)
     assert not sampled.model.exact
-    assert sampled.model.coefficients == pytest.approx(whole.model.coefficients, abs=0.05)
+    fitted, exact = (np.array(one.model.coefficients) for one in (sampled, whole))
+    assert fitted[1:] == pytest.approx(exact[1:], abs=0.05)
+    level = np.array([1.0, 0.0, 0.0, np.log(150.0)])  # at 150 km, about the middle; no pair is 1 km apart
+    assert fitted @ level == pytest.approx(exact @ level, abs=0.05)
+    assert sampled.table["ratio"].to_list() == pytest.approx(whole.table["ratio"].to_list(), rel=0.05)
     assert sampled.table["reason"].to_list() == ["no interval"] * 2
 
 
@@ -262,6 +268,37 @@ def test_resampling_a_sample_of_pairs_gives_nearly_the_interval_of_all(monkeypat
         assert np.abs(off).max() < 0.25, name
         assert np.abs(off).mean() < 0.08, name
     assert sampled.table["finding"][0] == whole["finding"][0] == "more"
+
+
+def test_sampled_pairs_stand_for_all_near_ones_too():
+    """Sums over all pairs are met on average, with little noise even for those that decline steeply with distance."""
+    rng = np.random.default_rng(2)
+    lon, lat = (110 + 5 * rng.random(20)).repeat(20), (30 + 5 * rng.random(20)).repeat(20)
+    xyz = unit_vectors(lon + rng.normal(0, 0.02, 400), lat + rng.normal(0, 0.02, 400)).T.copy()
+
+    def decline(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        return 1 / np.maximum(np.sqrt(((xyz[i] - xyz[j]) ** 2).sum(axis=1)), 1e-5)
+
+    whole = decline(*pairs(400)).sum()
+    sums = []
+    for seed in range(40):
+        row, column, weight = drawn_pairs(400, xyz, 6_000, seed)
+        assert (row != column).all()
+        sums.append((weight * decline(row, column)).sum() / whole)
+    assert np.mean(sums) == pytest.approx(1.0, abs=4 * np.std(sums) / np.sqrt(40))
+    assert np.std(sums) < 0.03  # 0.14 where all pairs are drawn alike
+
+
+def test_pairs_within_hold_every_member_as_often():
+    group = np.repeat([0, 1, -1], [300, 30, 70])
+    row, column, each, number = pairs_within(group, 9_000, seed=1)
+    assert (group[row] == number).all()
+    assert (group[column] == number).all()
+    assert (row != column).all()
+    assert np.unique(row * 400 + column).size == row.size
+    for ends in (row, column):
+        assert np.unique(np.bincount(ends, minlength=400)[:300]).size == 1
+    assert np.bincount(number, each) == pytest.approx([300 * 299, 30 * 29])
 
 
 def test_distance_weighted_share_and_median():

@@ -18,6 +18,7 @@ import polars as pl
 from scipy.stats import gamma
 
 from jiqun.atlas import _graph_kernels
+from jiqun.atlas.pair_samples import drawn_pairs, pairs_within
 from jiqun.atlas.sphere import EARTH_RADIUS_KM, checked_coordinates, unit_vectors
 from jiqun.core.arrays import Booleans, Floats, Integers
 from jiqun.core.errors import MeasureInputError
@@ -205,7 +206,7 @@ def linkage_residual(
     -----
     Pairs of which one firm did not answer are no zeros and no links: they are left out, of the model too. Links enter all, with
     what they weigh; what is expected is summed over all pairs up to 3,000 firms, and above over 10⁶ that stand for the others,
-    half of them within groups, each weighing the inverse of its chance to be drawn; in the bootstrap likewise over 10⁵, and
+    two thirds of them drawn within cells of 5 to 320 km, each weighing the inverse of its chance; in the bootstrap over 10⁵, and
     only how far its coefficients move is taken from it. Firms are resampled within their groups, with the number of times
     as weight of their pairs (Snijders & Borgatti 1999); pairs of a firm with itself are left out. That interval takes firms as
     given by chance, and says nothing of chance in the links themselves, least where there are none. So it is widened to the
@@ -397,7 +398,7 @@ class _Pool:
         return int(self.group.max(initial=-1)) + 1
 
     def design(self, most: int, seed: int) -> tuple[Integers, Integers, Floats, Floats]:
-        """Rows, columns, values and weights of pairs: all, or of those within groups and those across a sample of each."""
+        """Rows, columns, values and weights of pairs: all, or a sample."""
         n = self.firms
         if n * n <= most:
             row, column = np.divmod(np.arange(n * n, dtype=np.int64), n)
@@ -405,47 +406,10 @@ class _Pool:
             dense = np.zeros(n * n)
             dense[self.row * n + self.column] = self.value
             return row[off], column[off], dense[off], np.ones(int(off.sum()))
-        wanted = min(most, PAIRS)
-        sizes = np.bincount(self.group[self.group >= 0], minlength=1).astype(np.float64)
-        grouped = float((sizes * (sizes - 1)).sum())
-        one, other, each, _ = (
-            self.inner(wanted // 2, seed) if grouped else (*np.zeros((2, 0), np.int64), np.zeros(0), None)
-        )
-        rng = np.random.default_rng([seed, 3])
-        row, column = rng.integers(0, n, (2, wanted - min(wanted // 2, one.size)))
-        across = (row != column) & ((self.group[row] != self.group[column]) | (self.group[row] < 0))
-        row, column = row[across], column[across]
-        weight = np.full(row.size, (n * (n - 1.0) - grouped) / max(row.size, 1))
-        row, column, weight = np.r_[one, row], np.r_[other, column], np.r_[each, weight]
-        codes, wanted_codes = self.row * np.int64(n) + self.column, row * np.int64(n) + column
-        at = np.minimum(np.searchsorted(codes, wanted_codes), codes.size - 1)
-        return row, column, np.where(codes[at] == wanted_codes, self.value[at], 0.0), weight
-
-    def inner(self, most: int, seed: int) -> tuple[Integers, Integers, Floats, Integers]:
-        """Pairs within groups, how many each stands for, and their group: all, or about so many.
-
-        Each member is paired with those some steps further in a circle of random order, the same steps for all, so that a
-        sample holds every member as often as any other.
-        """
-        order = np.random.default_rng([seed, 7]).permutation(self.firms)
-        order = order[np.argsort(self.group[order], kind="stable")]
-        sizes = np.bincount(self.group + 1, minlength=self.groups + 1)
-        starts = np.cumsum(sizes) - sizes
-        sizes, starts = sizes[1:], starts[1:]
-        pairs = float((sizes * (sizes - 1.0)).sum())
-        rng = np.random.default_rng([seed, 8])
-        parts: list[tuple[Integers, Integers, Floats, Integers]] = []
-        for g in np.flatnonzero(sizes > 1).tolist():
-            n, members = int(sizes[g]), order[starts[g] : starts[g] + sizes[g]]
-            steps = np.clip(round((n - 1) * most / pairs), 1, n - 1)
-            taken = 1 + rng.choice(n - 1, steps, replace=False)
-            column = members[(np.arange(n)[:, None] + taken) % n].ravel()
-            each = np.full(column.size, (n - 1) / steps)
-            parts.append((np.repeat(members, steps), column, each, np.full(column.size, g)))
-        if not parts:
-            return (*np.zeros((2, 0), np.int64), np.zeros(0), np.zeros(0, np.int64))
-        row, column, each, group = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return row, column, each, group
+        row, column, weight = drawn_pairs(n, self.xyz, min(most, PAIRS), seed)
+        codes, these = self.row * np.int64(n) + self.column, row * np.int64(n) + column
+        at = np.minimum(np.searchsorted(codes, these), codes.size - 1)
+        return row, column, np.where(codes[at] == these, self.value[at], 0.0), weight
 
     def told(self, beta: Floats, design: tuple[Integers, Integers, Floats, Floats], steps: int) -> Gravity:
         names = ["constant", *(f"{name}_{end}" for end in ("source", "target") for name in self.names)]
@@ -467,7 +431,7 @@ class _Pool:
 
     def within(self, beta: Floats, seed: int) -> _Within:
         """Pairs within groups, all or a sample, with what is expected of each."""
-        row, column, each, group = self.inner(WITHIN, seed)
+        row, column, each, group = pairs_within(self.group, WITHIN, seed)
         log_km, own = self.log_km(row, column), self.features.shape[1]
         eta = beta[0] + self.features[row] @ beta[1 : 1 + own] + self.features[column] @ beta[1 + own : 1 + 2 * own]
         if log_km.size:
