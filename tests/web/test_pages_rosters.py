@@ -50,6 +50,13 @@ def test_every_page_shows_in_both_languages_and_escapes_names(signed_in, roster,
         assert f'lang="{"zh-Hans" if language == "zh" else "en"}"' in page.text
 
 
+@pytest.mark.parametrize(("role", "told"), [("operator", True), ("analyst", True), ("member", False)])
+def test_who_is_to_decide_is_told_at_home(signed_in, roster, role, told):
+    page = signed_in(role).get("/", params={"lang": "en"}).text
+    assert (f'href="/rosters/{roster.id}"' in page) is told
+    assert ("The roster &lt;i&gt;members&lt;/i&gt; is matched and not merged" in page) is told
+
+
 def test_who_may_see_rosters(signed_in, client, roster):
     path = f"/rosters/{roster.id}"
     assert {role: signed_in(role).get(path).status_code for role in ("operator", "analyst", "auditor", "member")} == {
