@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 from sklearn.linear_model import PoissonRegressor
 
-from jiqun.atlas.cluster_types import IndustryScore, cluster_type, industry_score, thresholds
+from jiqun.atlas.cluster_types import IndustryScore, cluster_type, industry_score, industry_scores, thresholds
 from jiqun.atlas.gravity import linkage_residual, linked_within, ppml
 from jiqun.atlas.leaders import CRITERIA, chain_leaders, dependence
 from jiqun.atlas.pair_samples import drawn_pairs, pairs_within
@@ -382,6 +382,23 @@ def test_the_rank_counts_who_is_ahead_in_all(n, seed):
             mine, theirs = values[k][both], values[other][both]
             ahead += bool((theirs >= mine).all() and (theirs > mine).any())
         assert told[f"{k:02}"] == 1 + ahead
+
+
+def test_groups_are_ranked_each_by_itself(monkeypatch):
+    rng = np.random.default_rng(6)
+    firms = pl.DataFrame(
+        {"id": [f"{k:02}" for k in range(60)], "cluster": rng.choice(["a", "b", "c"], 60)}
+        | {name: rng.integers(0, 9, 60).astype(float) for name in CRITERIA}
+    )
+    monkeypatch.setattr("jiqun.atlas.leaders.COMPARED_AT_ONCE", 300)  # a few firms at a time
+    joint = chain_leaders(firms, by="cluster", top=3)
+    for cluster in "abc":
+        own = chain_leaders(firms.filter(pl.col("cluster") == cluster), top=3)
+        assert joint.filter(pl.col("cluster") == cluster).equals(own)
+    codes = pl.Series(["0101", None, "0501", "0305"]).sample(60, with_replacement=True, seed=1)
+    classed = firms.with_columns(digital_code=codes)
+    for cluster, score in industry_scores(classed, by="cluster", size="size").items():
+        assert score == industry_score(classed.filter(pl.col("cluster") == cluster), size="size")
 
 
 def test_all_alike_all_lead_and_weights_make_one_score_only_when_given():
