@@ -61,7 +61,7 @@ def load(
     sheet: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Sheet 工作表; default: the one whose header fits best; '*': all with its header."
+            metavar="NAME", help="Sheet 工作表; default: the one whose header fits best; '*': all that fit the table."
         ),
     ] = None,
     encoding: Annotated[

@@ -211,7 +211,7 @@ def _columns(
 
 
 def _sheets(found: Import, visitor: Visitor) -> tuple[tuple[str, str], ...]:
-    several = (ALL_ALIKE, visitor.say("all sheets with the same header, one after the other"))
+    several = (ALL_ALIKE, visitor.say("all sheets that fit, one after the other"))
     best, *named = _choices(visitor.say("the one that fits best"), found.look.sheets if found.look else ())
     return (best, several, *named) if len(named) > 1 else (best, *named)
 
