@@ -47,8 +47,10 @@ class Statement:
     at: datetime
 
 
-def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collection[str] = STATED) -> dict[str, str]:
-    """Values as they are kept: `1.2万` is 12000. `allowed` are the attributes that may be given.
+def checked(
+    workspace: Workspace, values: Mapping[str, str], *, allowed: Collection[str] = STATED, source: str = _SOURCE
+) -> dict[str, str]:
+    """Values as they are kept: `1.2万` is 12000. `allowed` are the attributes that may be given, `source` names them.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collect
     found = check(Batch(cells, numbers, no_refused(), blank=0, plain=False, done=1), rules)
     for problem in found.problems.iter_rows(named=True):
         if problem["code"] not in WARNINGS:
-            raise _told(problem)
+            raise _told(problem, source)
     row = found.rows.row(0, named=True)
     empty = next((name for name in values if row[name] is None), None)
     if empty is not None:
@@ -76,10 +78,10 @@ def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collect
     return {name: _text(row[name]) for name in values}
 
 
-def _told(problem: Mapping[str, Any]) -> InputError:
+def _told(problem: Mapping[str, Any], source: str) -> InputError:
     """A finding of the checks as an error: its own code, column, value and hint."""
     detail, value = problem["detail"] or "—", problem["value"][:80]
-    return InputError(problem["code"], file=_SOURCE, row=1, column=problem["column"], value=value, detail=detail)
+    return InputError(problem["code"], file=source, row=1, column=problem["column"], value=value, detail=detail)
 
 
 def _text(value: object) -> str:

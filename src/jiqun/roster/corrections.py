@@ -25,6 +25,8 @@ from jiqun.store.database import Transaction, table
 
 ATTRIBUTES = tuple(name for name in schema("organisations").names if name != "as_of")
 """What can be corrected."""
+_SOURCE = "更正 correction"
+"""What messages of the checks name instead of a file."""
 LONGEST = 4_000
 LONGEST_REASON = 500
 
@@ -74,7 +76,9 @@ def correct(
     shown = claims.organisation(workspace, organisation)
     organisation = str(shown["id"])
     given = {name: value for name, value in values.items() if value is not None}
-    kept: dict[str, str | None] = dict(checked(workspace, given, allowed=ATTRIBUTES)) if given or not values else {}
+    kept: dict[str, str | None] = (
+        dict(checked(workspace, given, allowed=ATTRIBUTES, source=_SOURCE)) if given or not values else {}
+    )
     for name in values.keys() - given.keys():
         if name not in ATTRIBUTES or name == "name":
             raise InputError("JQ-ACCOUNTS-013", value=name[:80], known=", ".join(ATTRIBUTES[1:]))

@@ -69,6 +69,7 @@ def match(
     sheet: str | None = None,
     encoding: str | None = None,
     file: str | None = None,
+    quarantine: Path | None = None,
     accept: float = matching.ACCEPT,
     lead: float = matching.MARGIN,
     amend: Callable[[Reading], Reading] | None = None,
@@ -85,6 +86,8 @@ def match(
         What the roster is called: a later one of the same name takes its place. Default: the file's name.
     as_of
         The date it speaks of; default today.
+    quarantine
+        Write what is wrong with rows here too, as a CSV or Excel file.
     accept, lead
         Least score of the best candidate, and how far it must lead, to be matched without a person.
 
@@ -112,6 +115,7 @@ def match(
         sheet=sheet,
         encoding=encoding,
         name=file,
+        quarantine=quarantine,
         amend=amend,
         progress=progress,
     )

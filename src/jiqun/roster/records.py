@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,8 @@ from jiqun.store.snapshots import Snapshot
 KIND = "roster"
 State = Literal["matched", "applied", "withdrawn", "replaced"]
 Decision = Literal["matched", "review", "unmatched"]
+OWN_ID = re.compile(r"r\d{9,}")
+"""Ids of organisations that stand by themselves; no register has such."""
 _AT_ONCE = 500
 
 
