@@ -61,7 +61,8 @@ def test_match_review_decide_history_and_withdraw(run, workspace, tmp_path):
         ("120", "roster", False),
         ("100", "register", False),
     ]
-    assert told(run, "roster", "list", *w)[0]["state"] == "applied"
+    (listed,) = told(run, "roster", "list", *w)
+    assert (listed["state"], listed["outdated"]) == ("applied", True)
     assert run("roster", "withdraw", *w)[0] == 0
     assert told(run, "roster", "correct", "o0000001", "--take-back", *w) == []
     assert run("roster", "decide", 99, "same", *w)[0] == 2

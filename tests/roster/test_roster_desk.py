@@ -13,7 +13,7 @@ from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
 from jiqun.intake import desk as intake
 from jiqun.intake import imports
-from jiqun.roster import corrections, desk, records
+from jiqun.roster import corrections, desk, records, room
 from jiqun.roster.derive import derive
 from jiqun.roster.history import history
 from jiqun.roster.jobs import begin
@@ -366,6 +366,19 @@ def test_an_identifier_does_not_speak_for_what_a_person_rejected_or_what_is_gone
     assert {organisation for _, _, organisation in decisions(workspace, last)} == {None}
 
 
+def test_a_roster_says_that_the_register_is_newer(workspace, applied):
+    assert not records.outdated(workspace, applied)
+    park = pl.DataFrame({"name": ["雷柏科技园"], "kind": ["园区"], "city": ["深圳"], "lon": [113.93], "lat": [22.53]})
+    intake.load(LOCAL, workspace, park, "carriers")
+    derive(workspace)
+    assert not records.outdated(workspace, applied)
+    assert room.roster(LOCAL, workspace, room.One(roster=applied.id)).counts["outdated"] is False
+    load(workspace, REGISTER, "2025-02-01")
+    assert records.outdated(workspace, applied)
+    again = desk.match(LOCAL, workspace, ROSTER, name="members", as_of="2025-01-01")
+    assert (again.id != applied.id, records.outdated(workspace, again)) == (True, False)
+
+
 def test_many_are_decided_at_once_and_the_last_verdict_of_each_counts(workspace):
     frame = pl.DataFrame({"name": [f"第{number}家公司" for number in range(1203)]})
     made = desk.match(LOCAL, workspace, frame, name="many", as_of="2025-01-01")
@@ -416,6 +429,8 @@ def test_what_is_not_there_is_refused(workspace, matched):
         desk.decide(LOCAL, workspace, matched.id, 1, "o0000099", "same", key="k2")
     with pytest.raises(UsageError, match="JQ-ROSTER-003"):
         desk.match(LOCAL, workspace, ROSTER, accept=0.1)
+    with pytest.raises(UsageError, match="JQ-ROSTER-011"):
+        desk.match(LOCAL, workspace, ROSTER, name="moved")
 
 
 def imported(workspace, frame, name, key):

@@ -125,11 +125,12 @@ def match(
 
 
 def list_(workspace: WorkspaceOption = None, form: FormatOption = Format.table) -> None:
-    """List rosters 名单列表.
+    """List rosters 名单列表; of those outdated the register was loaded anew since: match the file again.
 
     Example: jiqun roster list
     """
-    found = records.listing(open_workspace(workspace))
+    opened = open_workspace(workspace)
+    found = records.listing(opened)
     rows = [
         {
             "roster": one.id,
@@ -137,12 +138,15 @@ def list_(workspace: WorkspaceOption = None, form: FormatOption = Format.table) 
             "file": one.file,
             "as_of": one.as_of.isoformat(),
             "state": one.state,
+            "outdated": records.outdated(opened, one),
             **{k: one.counts[k] for k in ("rows", "matched", "review", "unmatched")},
         }
         for one in found
     ]
-    schema = dict.fromkeys(("roster", "name", "file", "as_of", "state"), pl.String) | dict.fromkeys(
-        ("rows", "matched", "review", "unmatched"), pl.Int64
+    schema = (
+        dict.fromkeys(("roster", "name", "file", "as_of", "state"), pl.String)
+        | {"outdated": pl.Boolean}
+        | dict.fromkeys(("rows", "matched", "review", "unmatched"), pl.Int64)
     )
     write(pl.DataFrame(rows, schema=schema), form)
 

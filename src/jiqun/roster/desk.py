@@ -21,6 +21,7 @@ from jiqun.core.lineage import Lineage, Source
 from jiqun.core.progress import Progress, silent
 from jiqun.intake.crs import Crs
 from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.moved import MOVED
 from jiqun.intake.read import Reading
 from jiqun.roster import match as matching
 from jiqun.roster import records
@@ -96,7 +97,7 @@ def match(
     InputError
         JQ-FILE-…: it cannot be read.
     UsageError
-        JQ-ROSTER-003: a threshold that cannot be.
+        JQ-ROSTER-003: a threshold that cannot be; JQ-ROSTER-011: a name that no roster may have.
     WorkspaceError
         JQ-STORE-006: there is no register.
     """
@@ -120,6 +121,8 @@ def match(
         progress=progress,
     )
     title = (name or Path(got.file).stem)[:200]
+    if title in {"row", MOVED}:  # kinds of identifiers of our own
+        raise UsageError("JQ-ROSTER-011", value=title)
     normaliser = Normaliser.of(Gazetteer.load(workspace.cache))
     rows = got.rows.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
     found = matching.find(

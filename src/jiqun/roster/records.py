@@ -109,6 +109,17 @@ def base(workspace: Workspace) -> Snapshot:
     return workspace.snapshot("organisations", below) if below else current
 
 
+def outdated(workspace: Workspace, roster: Roster) -> bool:
+    """Whether the register was loaded anew since a roster was matched: firms that are new there were not looked at."""
+    register = base(workspace)
+    while register.id != roster.counts["register"]:
+        before = register.summary.get("derived", {}).get("from")  # placed anew, not loaded
+        if before is None:
+            return True
+        register = workspace.snapshot("organisations", before)
+    return False
+
+
 def table_of(workspace: Workspace, roster: Roster, name: str) -> pl.DataFrame:
     """A table of a roster's result: rows, candidates or organisations. It does not change, and is kept in memory."""
     found = workspace.result(KIND, roster.result)

@@ -207,12 +207,15 @@ def rosters(actor: Actor, workspace: Workspace, request: PageRequest) -> Page[Ro
 
 @ROOM.operation("roster", "查看名单", "Show a roster", roles=_LOOK)
 def roster(actor: Actor, workspace: Workspace, request: One) -> Roster:
-    """A roster as it stands, with its counts as people's decisions leave them."""
+    """A roster as it stands, with its counts as people's decisions leave them; `outdated`: the register is newer."""
     del actor
     found = records.find(workspace, request.roster)
     now = records.now(workspace, found)
-    counts = {state: now.filter(pl.col("decision") == state).height for state in ("matched", "review", "unmatched")}
+    counts: dict[str, Any] = {
+        state: now.filter(pl.col("decision") == state).height for state in ("matched", "review", "unmatched")
+    }
     counts["by_person"] = now.filter("by_person").height
+    counts["outdated"] = records.outdated(workspace, found)
     counts["shared"] = now.filter(pl.col("shared") > 1)["organisation"].n_unique()
     return found.model_copy(update={"counts": {**found.counts, **counts}})
 

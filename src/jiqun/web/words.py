@@ -72,6 +72,8 @@ ENTRIES: dict[str, Text] = {
     "jobs.cancel": Text("取消作业", "Job cancelled"),
     "place.go_on": Text("次日继续地理编码", "Geocoding goes on the next day"),
     "place.keep": Text("保存地理编码结果", "Geocoder's answers kept"),
+    "place.undo": Text("撤回坐标处理", "Decisions on points taken back"),
+    "place.undone": Text("按原坐标重新落位", "Points as given counted again"),
     "place.set_aside": Text("预留地理编码额度", "Quota of a geocoder set aside"),
     "roster.match": Text("名单已匹配", "Roster matched"),
     "roster.mint": Text("为独立机构编号", "Organisations of their own numbered"),
