@@ -160,6 +160,101 @@ def test_candidates_are_elsewhere_with_their_reasons_and_not_for_the_public(plac
         room.chain_candidates(ANALYST, placed, room.CandidatesRequest(**asked(placed), node="nothing"))
 
 
+ROLES = {
+    role: Actor(f"acc_{role}", frozenset({role})) for role in ("public", "member", "operator", "analyst", "auditor")
+}
+
+
+@pytest.fixture
+def tied(workspace):
+    """Two nodes with one firm each, two with three each; links between them, and from Boulder to one maker of steppers."""
+    ends = [("pair", "6520", 1), ("pair", "3953", 1), ("many", "3973", 3), ("many", "3982", 3)]
+    rows = [
+        {"id": f"{kind}{code}{i}", "name": f"{kind} {code} {i}", "industry_code": code}
+        for kind, code, n in ends
+        for i in range(n)
+    ]
+    frame = pl.concat([register(), pl.DataFrame(rows)], how="diagonal")
+    with workspace.new_snapshot("organisations", as_of="2024-06-01", source="made up for a test") as writer:
+        writer.write(
+            frame.filter(
+                ~pl.col("industry_code").is_in(["6520", "3973", "3982"])
+                | pl.col("name").str.starts_with("pair")
+                | pl.col("name").str.starts_with("many")
+            )
+        )
+    with workspace.new_snapshot("links", as_of="2024-06-01", source="made up for a test") as writer:
+        ties = [("pair65200", "pair39530"), ("many39730", "many39820"), ("many39731", "many39820")]
+        writer.write(
+            pl.DataFrame(
+                [
+                    {"id": f"l{i}", "source": a, "target": b, "kind": "supply", "weight": 1.0}
+                    for i, (a, b) in enumerate(ties)
+                ]
+            )
+        )
+    nodes = [
+        ("chips", "upstream", "6520"),
+        ("cameras", "downstream", "3953"),
+        ("fabs", "upstream", "3973"),
+        ("boards", "downstream", "3982"),
+    ]
+    made = Chain.model_validate(
+        {
+            "id": "two", "zh": "二", "en": "Two", "version": "1",
+            "nodes": [{"id": i, "zh": i, "en": i, "stage": stage, "gbt": [code], "status": "draft"} for i, stage, code in nodes],
+            "edges": [{"start": "chips", "end": "cameras"}, {"start": "fabs", "end": "boards"}],
+        }
+    )  # fmt: skip
+    (workspace.path / "chains").mkdir()
+    (workspace.path / "chains" / "two.toml").write_text(to_toml(made), encoding="utf-8")
+    chain_desk.place(LOCAL, workspace, "two")
+    return workspace
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_flows_between_few_firms_are_for_who_may_see_who_is_linked_with_whom(tied, role):
+    told = room.chain_map(ROLES[role], tied, room.ViewRequest(chain="two")).flows
+    seen = {(flow.start, flow.end): flow.links for flow in told}
+    many = {("fabs", "boards"): 2}
+    assert seen == (many if role in {"public", "member"} else many | {("chips", "cameras"): 1})
+    shown = chain_desk.look(ROLES[role], tied, "two", Which())
+    table = tables_of(chain_document(shown).blocks)["flows-table"]
+    assert len(table.rows) == len(seen)
+
+
+@pytest.mark.parametrize("role", ["member", "operator", "analyst", "auditor"])
+def test_links_of_a_candidate_are_for_who_may_see_who_is_linked_with_whom(placed, role):
+    request = room.CandidatesRequest(**asked(placed), node="lithography")
+    before = [row.id for row in room.chain_candidates(ROLES[role], placed, request)]
+    last = before[-1]
+    with placed.new_snapshot("links", as_of="2024-05-01", source="made up for a test") as writer:
+        writer.write(
+            pl.DataFrame({"id": ["l"], "source": [last], "target": ["oB00000"], "kind": ["supply"], "weight": [1.0]})
+        )
+    found = room.chain_candidates(ROLES[role], placed, request)
+    if role == "member":
+        assert {row.links for row in found} == {None}
+        assert [row.id for row in found] == before
+    else:
+        assert (found[0].id, found[0].links) == (last, 1)
+
+
+def test_a_node_with_one_firm_and_one_where_one_holds_most_are_told_apart(workspace):
+    codes, sizes = ["3562", "6520", "6520", *["3982"] * 3], [10, 51, 49, *[10] * 3]
+    frame = pl.DataFrame({"id": list("abcdef"), "name": list("ABCDEF"), "industry_code": codes, "employees": sizes})
+    frame = frame.with_columns(main_business=pl.when(pl.col("id") == "a").then(pl.lit("光刻机")))
+    with workspace.new_snapshot("organisations", as_of="2024-06-01", source="made up for a test") as writer:
+        writer.write(frame)
+    chain_desk.place(LOCAL, workspace, "integrated-circuits")
+    document = chain_document(chain_desk.look(ANALYST, workspace, "integrated-circuits", Which()))
+    words = {str(row[0].en): row[2].en for row in tables_of(document.blocks)["nodes"].rows}
+    chain = chain_records.shipped()["integrated-circuits"]
+    assert words[chain.node("lithography").en] == "present, only one firm"
+    assert words[chain.node("design").en] == "present, one firm holds most"
+    assert words[chain.node("modules").en] == "present"
+
+
 def test_a_firm_that_withdrew_counts_and_is_not_named(placed):
     before = room.chain_candidates(ANALYST, placed, room.CandidatesRequest(**asked(placed), node="lithography"))
     target = before[0].id

@@ -118,11 +118,19 @@ class TestMap:
     def test_unknown_sizes_are_left_out_and_told(self):
         found = chain_map(CHAIN, firms(("a", "3973", 60), ("b", "3973", None), ("c", "3973", 0)), size="employees")
         row = found.nodes.filter(node="fab").row(0, named=True)
-        assert (row["firms"], row["sized"], row["size"], row["hhi"]) == (3, 1, 60.0, 1.0)
+        assert (row["firms"], row["sized"], row["size"], row["hhi"]) == (3, 1, 60.0, None)
         empty = (
             chain_map(CHAIN, firms(("a", "3973", None)), size="employees").nodes.filter(node="fab").row(0, named=True)
         )
         assert (empty["hhi"], empty["size"], empty["single"]) == (None, None, True)
+
+    def test_shares_of_a_size_that_is_known_of_few_are_not_told_and_nothing_hangs_on_the_one_that_is(self):
+        for known, single, share in ((1, False, None), (4, False, None), (5, True, 50 / 54)):
+            rows = [(f"f{i}", "3973", (50 if i == 0 else 1) if i < known else None) for i in range(10)]
+            row = chain_map(CHAIN, firms(*rows), size="employees").nodes.filter(node="fab").row(0, named=True)
+            assert (row["single"], row["top_share"]) == (single, share), known
+            assert row["sized"] == known
+            assert (row["hhi"] is None) == (row["top"] is None) == (share is None)
 
     def test_location_quotient_by_hand(self):
         rows = [(f"f{i}", "3973", 1) for i in range(6)] + [(f"o{i}", "0111", 1) for i in range(14)]
@@ -256,6 +264,15 @@ class TestGaps:
         assert told["fab"]["single"]
         assert gaps["node"].to_list()[0] in {"pack", "fab"}
         assert gaps["hangs"].to_list() == sorted(gaps["hangs"].to_list(), reverse=True)
+
+    def test_where_sizes_are_hardly_known_firms_are_counted_so_that_what_hangs_is_not_nothing(self):
+        rows = [(f"f{i}", "3973", None if i else 7) for i in range(10)]
+        mapped = chain_map(CHAIN, firms(*rows), size="employees")
+        wafer = chain_gaps(mapped).filter(node="wafer").row(0, named=True)
+        assert (mapped.unit, wafer["unit"]) == (None, None)
+        assert (wafer["status"], wafer["dependants"], wafer["hangs"]) == ("missing", 10, 5.0)
+        known = chain_map(CHAIN, firms(*((*row[:2], 7) for row in rows)), size="employees")
+        assert chain_gaps(known).filter(node="wafer").select("hangs", "unit").row(0) == (35.0, "employees")
 
     def test_a_firm_at_two_nodes_counts_once(self):
         places = place_firms(CHAIN, firms(("a", "3973", 1)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from jiqun.accounts.mine import unpublished
 from jiqun.atlas.chain_data import Chain
 from jiqun.atlas.chain_places import PLACED, SOURCES, Places, place_firms
 from jiqun.atlas.chain_records import KeptChain, find_chain, kept
-from jiqun.atlas.chain_strength import ChainMap, candidates, chain_gaps, chain_map
+from jiqun.atlas.chain_strength import ChainMap, candidates, chain_gaps, chain_map, shielded
 from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.industry_space import relatedness_density
 from jiqun.atlas.reading import RESERVED_SIZES, Run, Which, current_links, find_cluster, find_run, sees_all
@@ -174,13 +174,15 @@ def view(
     full: bool,
     size: str | None = None,
 ) -> ChainView:
-    """As `look`, of a cluster that was found already."""
+    """As `look`, of a cluster that was found already; `full`: the reader may see sizes, and who is linked with whom."""
     places = places_of(result)
     members = run.members(row["cluster_id"])["id"] if run and row else None
     firms, size = _firms(workspace, result, members if members is not None else places.at["id"], size, full=full)
     links = current_links(workspace)
     ends = pl.scan_parquet(links.path, glob=False).select("source", "target").collect() if links else None
     mapped = chain_map(one.chain, firms, members, size=size, links=ends, places=places)
+    if mapped.flows is not None and not full:
+        mapped = replace(mapped, flows=shielded(mapped.flows, mapped.nodes))
     return ChainView(one, result, mapped, chain_gaps(mapped), run, row, full, unpublished(workspace))
 
 
@@ -219,6 +221,8 @@ def firms_of(workspace: Workspace, shown: ChainView, ids: pl.Series) -> pl.DataF
 def find_candidates(workspace: Workspace, shown: ChainView, node: str, *, most: int = 100) -> pl.DataFrame:
     """Firms outside the view's cluster that stand at a node, with reasons; those not shown by name are left out.
 
+    Their links count, and order them, only for a reader who may see who is linked with whom.
+
     Raises
     ------
     InputError
@@ -241,7 +245,7 @@ def find_candidates(workspace: Workspace, shown: ChainView, node: str, *, most: 
         members,
         centre=(row["lon"], row["lat"]) if row else None,
         size=shown.size,
-        links=ends if run else None,
+        links=ends if run and shown.full else None,
         relatedness=_density(run, row["cluster_id"]) if run and row else None,
         most=most,
     )

@@ -86,7 +86,11 @@ class ViewRequest(Which):
 
 
 class NodeRow(Model):
-    """A node and its firms 环节. `possible`: firms that may stand there too; null: not known, or nothing to compare with."""
+    """A node and its firms 环节. `possible`: firms that may stand there too; null: not known, or nothing to compare with.
+
+    `single`: it hangs on one firm, which is the only one (`firms` is 1) or holds most of the size. `hhi` and `top_share` are
+    null where sizes are known of less than half of the firms.
+    """
 
     node: str
     zh: str
@@ -104,7 +108,10 @@ class NodeRow(Model):
 
 
 class FlowRow(Model):
-    """Links between firms at two nodes; `expected`: the chain has this edge."""
+    """Links between firms at two nodes; `expected`: the chain has this edge.
+
+    Who may not see who is linked with whom is told of nodes that hold at least three firms each, and of no others.
+    """
 
     start: str
     end: str
@@ -131,7 +138,10 @@ class MapAnswer(Model):
 
 
 class GapRow(Model):
-    """A node that is missing, weak or hangs on one firm 缺口; without a rank it is not known to be."""
+    """A node that is missing, weak or hangs on one firm 缺口; without a rank it is not known to be.
+
+    `unit`: the column of size that `hangs` and `only` add up; null: they count firms.
+    """
 
     rank: int | None
     node: str
@@ -143,6 +153,7 @@ class GapRow(Model):
     possible: int
     hangs: float
     only: float
+    unit: str | None
     dependants: int
     target: str | None
     path: tuple[str, ...]
@@ -173,7 +184,10 @@ class CandidatesRequest(ViewRequest):
 
 
 class CandidateRow(Model):
-    """A candidate 候选企业, a reason in each field; null: not known, or not for this reader."""
+    """A candidate 候选企业, a reason in each field; null: not known, or not for this reader.
+
+    `links`: only for who may see who is linked with whom; for others links do not order the candidates either.
+    """
 
     rank: int
     id: str

@@ -26,6 +26,10 @@ MOST_UNDECIDED = 0.4
 """Share of members of whom it is not known where they stand, above which an empty node is unknown, not missing."""
 SINGLE_SHARE = 0.5
 """Share of a node's size in one firm above which it hangs on that firm."""
+LEAST_SIZED = 0.5
+"""Share of a node's firms whose size must be known for shares of its size to be told; else firms are counted."""
+LEAST_SHIELD = 3
+"""Firms at each end of a flow from which on it is told to everybody: of fewer it would tell who is linked with whom."""
 NODES: Columns = {
     "node": pl.String, "stage": pl.String, "status": pl.String, "firms": pl.Int64, "possible": pl.Int64,
     "size": pl.Float64, "sized": pl.Int64, "lq": pl.Float64, "hhi": pl.Float64, "top_share": pl.Float64,
@@ -44,7 +48,8 @@ class ChainMap:
     """A cluster on a chain 产业链图谱.
 
     `nodes`, in the chain's order: node, stage, status, firms, possible (firms that may stand there too), size (sum over
-    `sized` firms), lq, hhi (0 to 1), top_share and top (largest firm), single (it hangs on one firm). `places`: id, node,
+    `sized` firms), lq, hhi (0 to 1), top_share and top (largest firm), each null where sizes are known of less than half of
+    the firms; single (it hangs on one firm: the only one, or one that holds most). `places`: id, node,
     by, evidence, weight, size of the members. `flows`: start, end, expected (the chain has this edge), links, firms
     (that send them); None where no links are loaded. `counts`: members by state.
     """
@@ -60,6 +65,13 @@ class ChainMap:
     def members(self) -> int:
         """How many firms were looked at."""
         return sum(self.counts.values())
+
+    @property
+    def unit(self) -> str | None:
+        """The column of size that `hangs` adds up; None: firms, where no size is asked for or some node's is hardly known."""
+        size: str | None = self.parameters.get("size")
+        thin = (pl.col("firms") > 0) & (pl.col("sized") < LEAST_SIZED * pl.col("firms"))
+        return None if self.nodes.filter(thin).height else size
 
     @property
     def undecided(self) -> float:
@@ -99,7 +111,8 @@ def chain_map(
         What `place_firms` found, where it is known already; its `at` may carry a column `size` for each firm and node,
         which then counts instead.
     single_share
-        A node hangs on one firm that is the only one, or has more than this share of its size.
+        A node hangs on one firm that is the only one, or has more than this share of its size; the latter only where sizes
+        are known of at least half of its firms (`LEAST_SIZED`).
     most_undecided
         An empty node is `missing` only where at most this share of the members is undecided, and none is open there.
 
@@ -173,7 +186,7 @@ def _sized(at: pl.DataFrame, firms: pl.DataFrame, size: str | None) -> pl.DataFr
 def _strength(chain: Chain, mine: pl.DataFrame, possible: pl.DataFrame) -> pl.DataFrame:
     """node, stage, firms, possible, size, sized, hhi, top_share, top of the members."""
     known = pl.col("size").filter(pl.col("size") > 0)
-    total = known.sum()
+    total, enough = known.sum(), (known.len() > 0) & (known.len() >= LEAST_SIZED * pl.col("id").n_unique())
     held = (
         mine.sort("size", "id", descending=[True, False], nulls_last=True)
         .group_by("node", maintain_order=True)
@@ -181,9 +194,9 @@ def _strength(chain: Chain, mine: pl.DataFrame, possible: pl.DataFrame) -> pl.Da
             firms=pl.col("id").n_unique(),
             size=pl.when(known.len() > 0).then(total),
             sized=known.len(),
-            hhi=pl.when(known.len() > 0).then((known / total).pow(2).sum()),
-            top_share=pl.when(known.len() > 0).then(known.max() / total),
-            top=pl.col("id").first(),
+            hhi=pl.when(enough).then((known / total).pow(2).sum()),
+            top_share=pl.when(enough).then(known.max() / total),
+            top=pl.when(enough).then(pl.col("id").first()),
         )
     )
     open_ = possible.group_by("node").agg(possible=pl.col("id").n_unique())
@@ -236,6 +249,12 @@ def node_flows(chain: Chain, places: pl.DataFrame, firms: pl.DataFrame, links: A
     return shaped(ordered, FLOWS)
 
 
+def shielded(flows: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+    """Flows for who may not see who is linked with whom: those alone between nodes that hold `LEAST_SHIELD` firms or more."""
+    many = nodes.filter(pl.col("firms") >= LEAST_SHIELD)["node"].implode()
+    return flows.filter(pl.col("start").is_in(many) & pl.col("end").is_in(many))
+
+
 def _by_id(links: Any, firms: pl.DataFrame) -> pl.DataFrame:
     """The source and target of links; a name that one firm alone bears, and that is no id, as that firm's id."""
     ends = as_polars(links, "source", "target").select(pl.col("source", "target").cast(pl.String))
@@ -252,7 +271,7 @@ def _by_id(links: Any, firms: pl.DataFrame) -> pl.DataFrame:
 GAPS: Columns = {
     "rank": pl.Int64, "node": pl.String, "stage": pl.String, "status": pl.String, "single": pl.Boolean,
     "firms": pl.Int64, "possible": pl.Int64, "lq": pl.Float64, "top_share": pl.Float64, "hangs": pl.Float64,
-    "only": pl.Float64, "dependants": pl.Int64, "target": pl.String, "path": pl.List(pl.String),
+    "only": pl.Float64, "unit": pl.String, "dependants": pl.Int64, "target": pl.String, "path": pl.List(pl.String),
 }  # fmt: skip
 
 
@@ -264,8 +283,9 @@ def chain_gaps(mapped: ChainMap) -> pl.DataFrame:
 
     Returns
     -------
-    rank, node, stage, status, single, firms, possible, lq, top_share, hangs and only (in the map's unit of size; firms
-    where none was given), dependants (firms after v), target (the node after v on which most of `hangs` falls), path (nodes
+    rank, node, stage, status, single, firms, possible, lq, top_share, hangs and only, unit (column of size that these add up;
+    null: they count firms, which all rows do where at some node sizes are known of less than half of the firms, since what
+    is not known would count as nothing; other unknown sizes do count as nothing), dependants (firms after v), target (the node after v on which most of `hangs` falls), path (nodes
     from v to it). By falling hangs, then only, then the chain's order; nodes of which nothing is known come last, without a
     rank. Where no member stands after a node, it hangs 0: nobody here needs it.
 
@@ -278,7 +298,7 @@ def chain_gaps(mapped: ChainMap) -> pl.DataFrame:
     >>> chain_gaps(chain_map(chain, firms, size="employees")).select("node", "status", "hangs", "path").rows()
     [('wafer', 'missing', 40.0, ['wafer', 'fab']), ('fab', 'present', 0.0, [])]
     """
-    graph = ChainGraph.of(mapped.chain)
+    graph, unit = ChainGraph.of(mapped.chain), mapped.unit
     share = graph.dependence
     place = {node: i for i, node in enumerate(graph.nodes)}
     held = mapped.places.select("id", "node", "size")
@@ -286,7 +306,7 @@ def chain_gaps(mapped: ChainMap) -> pl.DataFrame:
     at = np.full((len(firms), len(graph.nodes)), np.nan)
     row_of = {firm: i for i, firm in enumerate(firms)}
     for firm, node, size in held.iter_rows():
-        at[row_of[firm], place[node]] = size if size is not None else 0.0
+        at[row_of[firm], place[node]] = (size or 0.0) if unit else 1.0
     there = ~np.isnan(at)
     sizes = np.nan_to_num(at)
     rows = []
@@ -304,6 +324,7 @@ def chain_gaps(mapped: ChainMap) -> pl.DataFrame:
             | {
                 "hangs": float(weighed.sum()),
                 "only": float(whole.sum()),
+                "unit": unit,
                 "dependants": int((after > 0).any(axis=1).sum()),
                 "target": graph.nodes[end] if way else None,
                 "path": [graph.nodes[i] for i in way],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import polars as pl
@@ -11,7 +13,7 @@ from jiqun.atlas.chain_desk import ChainView, placed, view
 from jiqun.atlas.chain_graph import ChainGraph
 from jiqun.atlas.chain_places import OPEN, OUTSIDE, PLACED, UNKNOWN
 from jiqun.atlas.chain_records import kept
-from jiqun.atlas.chain_strength import MISSING, NOT_KNOWN, PRESENT, STRONG, WEAK
+from jiqun.atlas.chain_strength import LEAST_SHIELD, MISSING, NOT_KNOWN, PRESENT, STRONG, WEAK
 from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import name_text, percent, plural
 from jiqun.atlas.reading import Run
@@ -43,7 +45,9 @@ STATUS = {
     NOT_KNOWN: Text("未知", "not known"),
 }
 SIGNS = {STRONG: "＋", PRESENT: "○", WEAK: "－", MISSING: "×", NOT_KNOWN: "?"}
-SINGLE = Text("系于一家", "one firm")
+SINGLE = Text("系于一家", "hangs on one firm")
+ONLY = Text("仅此一家", "only one firm")
+MOST = Text("一家独大", "one firm holds most")
 MOST_CHAINS = 2
 """How many chains a cluster's page shows: those on which most members stand."""
 BY = {
@@ -53,6 +57,11 @@ BY = {
     "summary": Text("简介", "profile"),
     "name": Text("名称", "name"),
 }
+
+
+def single_text(row: Mapping[str, Any]) -> Text | None:
+    """How a node hangs on one firm: there is no other, or one holds most of the size; None: it does not."""
+    return (ONLY if row["firms"] == 1 else MOST) if row["single"] else None
 
 
 def chain_document(shown: ChainView, *, linked: bool = False) -> Document:
@@ -108,7 +117,7 @@ def cluster_chain(
         )
     blocks: list[Block] = []
     for told in seen[:MOST_CHAINS]:
-        blocks += [told.figure(), *told.gap_blocks(few=5)]
+        blocks += [told.figure(), *told.gap_blocks(few=5), *told.doubts()]
     return Section(id_, seen[0].finding, tuple(blocks))
 
 
@@ -155,9 +164,14 @@ class ChainTold:
         if first["status"] == MISSING:
             return Text(f"{of.zh}：缺{name.zh}，{hangs.zh}", f"{of.en}: {_lower(name.en)} missing; {hangs.en}")
         if first["single"]:
+            if first["firms"] == 1:
+                return Text(
+                    f"{of.zh}：{name.zh}只有一家企业，{hangs.zh}",
+                    f"{of.en}: only one firm at {_lower(name.en)}; {hangs.en}",
+                )
             return Text(
-                f"{of.zh}：{name.zh}系于一家企业，{hangs.zh}",
-                f"{of.en}: one firm alone at {_lower(name.en)}; {hangs.en}",
+                f"{of.zh}：{name.zh}一家独大({first['firms']:,} 家之一)，{hangs.zh}",
+                f"{of.en}: one of {first['firms']:,} firms holds most of {_lower(name.en)}; {hangs.en}",
             )
         return Text(f"{of.zh}：{name.zh}偏弱，{hangs.zh}", f"{of.en}: weak at {_lower(name.en)}; {hangs.en}")
 
@@ -180,7 +194,7 @@ class ChainTold:
 
     def _amount(self, value: float) -> Text:
         """A sum of sizes in words."""
-        said, size = spoken(value), self.view.size
+        said, size = spoken(value), self.view.mapped.unit
         if size is None:
             return Text(f"{said.zh} 家企业", f"{said.en} firms")
         unit = SIZES.get(size, Text(size, size))
@@ -196,6 +210,7 @@ class ChainTold:
     def key_figures(self) -> KeyFigures:
         """Members by what is known of them, and the nodes by status."""
         mapped, counts = self.view.mapped, self.view.mapped.counts
+        most = percent(mapped.parameters["single_share"])
         status = [row["status"] for row in self.nodes.values()]
         return KeyFigures(
             (
@@ -213,10 +228,8 @@ class ChainTold:
                     spoken(sum(row["single"] for row in self.nodes.values())),
                     Text("系于一家的环节", "nodes that hang on one firm"),
                     Text(
-                        f"只有一家，或一家超过 {self.view.mapped.parameters['single_share']:.0%}",
-                        f"a single firm, or one with more than {self.view.mapped.parameters['single_share']:.0%}".replace(
-                            "%", " %"
-                        ),
+                        f"{self._singles(ONLY)} 个只有一家，{self._singles(MOST)} 个有一家超过 {most.zh}",
+                        f"{self._singles(ONLY)} with only one firm, {self._singles(MOST)} where one holds more than {most.en}",
                     ),
                 ),
                 KeyFigure(
@@ -229,6 +242,9 @@ class ChainTold:
                 ),
             )
         )
+
+    def _singles(self, how: Text) -> int:
+        return sum(single_text(row) == how for row in self.nodes.values())
 
     def figure(self) -> Figure:
         """The chain from left to right, and its nodes as a table."""
@@ -272,13 +288,12 @@ class ChainTold:
             if more:
                 zh, en = f"{zh}，或有 {more:,} 家", f"{en}, up to {more:,}"
         sign = SIGNS[row["status"]]
-        if row["single"]:
+        if how := single_text(row):
             sign = f"{sign}!"
-            many = row["firms"] > 1
             zh, en = (
-                (f"{zh} · {SINGLE.zh}", f"{en} · {SINGLE.en}")
-                if many
-                else (f"仅 1 家 · {word.zh}", f"1 firm · {word.en}")
+                (f"{zh} · {how.zh}", f"{en} · {how.en}")
+                if how is MOST
+                else (f"仅 1 家 · {word.zh}", f"only 1 firm · {word.en}")
             )
         return LayerBox(node.id, layer, node.title, Text(zh, en), row["status"], sign, self._anchor(node.id))
 
@@ -301,14 +316,16 @@ class ChainTold:
         for node in self.chain.nodes:
             row = self.nodes[node.id]
             words = STATUS[row["status"]]
-            if row["single"]:
-                words = Text(f"{words.zh}，{SINGLE.zh}", f"{words.en}, {SINGLE.en}")
+            if how := single_text(row):
+                words = Text(f"{words.zh}，{how.zh}", f"{words.en}, {how.en}")
             told = row | {"node": node.title, "stage": STAGE_NAMES[node.stage], "status": words}
             rows.append(tuple(told[column.key] for column in columns))
         note = Text(
-            "或有：代码适用于该环节、但没有产品词可判的企业；一家企业可在多个环节，各计全部规模；规模未知的不计入指数与占比。",
+            "或有：代码适用于该环节、但没有产品词可判的企业；一家企业可在多个环节，各计全部规模；规模未知的不计入指数与占比，"
+            "规模已知的企业不到一半时不给指数与占比，是否系于一家只看企业数。",
             "Possibly more: firms whose code fits the node without a product word to tell. A firm may stand at several nodes and counts "
-            "whole at each; firms of unknown size are left out of index and share.",
+            "whole at each; firms of unknown size are left out of index and share, which are not given where sizes are known of less than half of "
+            "the firms; such a node hangs on one firm only where there is no other.",
         )
         links = tuple(self._anchor(node.id) for node in self.chain.nodes) if self.linked else ()
         return Table(
@@ -341,11 +358,8 @@ class ChainTold:
         return tuple(blocks)
 
     def _gap_table(self, known: pl.DataFrame) -> Table:
-        unit = (
-            SIZES.get(self.view.size, Text(self.view.size, self.view.size))
-            if self.view.size
-            else Text("企业数", "firms")
-        )
+        size = self.view.mapped.unit
+        unit = SIZES.get(size, Text(size, size)) if size else Text("企业数", "firms")
         columns = (
             Column("rank", Text("名次", "Rank"), "integer"),
             Column("node", Text("环节", "Node")),
@@ -359,8 +373,8 @@ class ChainTold:
         rows: list[tuple[Cell, ...]] = []
         for row in known.to_dicts():
             words = STATUS[row["status"]]
-            if row["single"]:
-                words = Text(f"{words.zh}，{SINGLE.zh}", f"{words.en}, {SINGLE.en}")
+            if how := single_text(row):
+                words = Text(f"{words.zh}，{how.zh}", f"{words.en}, {how.en}")
             way = [self._title(node) for node in row["path"]]
             path = Text(" → ".join(n.zh for n in way), " → ".join(n.en for n in way)) if way else None
             told = row | {"node": self._title(row["node"]), "status": words, "path": path}
@@ -369,6 +383,11 @@ class ChainTold:
             "系于此：下游成员的规模乘以通往它们的路径中经过该环节的份额；只能经此：全部路径都经过该环节的部分。",
             "Hangs on it: size of the members after the node, times the share of the ways to them that lead through it; through it only: where all ways do.",
         )
+        if self.view.size and not size:
+            note = Text(
+                f"{note.zh}有环节规模已知的企业不到一半，因此这里按企业数计。",
+                f"{note.en} At some node sizes are known of less than half of the firms, so firms are counted here.",
+            )
         links = tuple(self._anchor(node) for node in known["node"]) if self.linked else ()
         title = Text("缺口与薄弱环节，按系于其上的规模排列", "Gaps and weak nodes, by what hangs on them")
         return Table(f"{self._prefix}gaps", title, columns, rows, self.source, self.view.as_of, note=note, links=links)
@@ -385,8 +404,26 @@ class ChainTold:
             return (
                 Section(id_, Text("环节之间的往来：未知", "Links between the nodes: not known"), (Paragraph(text),)),
             )
+        if not self.view.full:
+            return self._shielded(id_, flows)
         linked = flows.filter(pl.col("expected") & (pl.col("links") > 0)).height
         edges = len(self.chain.edges)
+        title = Text(
+            f"{edges} 条边中有 {linked} 条两端的企业有往来",
+            f"Of {plural(edges, 'edge')} {linked} join firms that are linked",
+        )
+        return (Section(id_, title, (self._flow_table(id_, flows),)),)
+
+    def _shielded(self, id_: str, flows: pl.DataFrame) -> tuple[Block, ...]:
+        """What everybody may know of the links: where each end holds several firms."""
+        text = Text(
+            f"只列出两端各有至少 {LEAST_SHIELD} 家企业的环节：企业更少时，数字会透露谁与谁有往来。",
+            f"Only nodes with at least {LEAST_SHIELD} firms each are listed: of fewer the numbers would tell who is linked with whom.",
+        )
+        told = (self._flow_table(id_, flows),) if flows.height else ()
+        return (Section(id_, Text("环节之间的往来", "Links between the nodes"), (Paragraph(text), *told)),)
+
+    def _flow_table(self, id_: str, flows: pl.DataFrame) -> Table:
         columns = (
             Column("start", Text("从", "From")),
             Column("end", Text("到", "To")),
@@ -395,14 +432,8 @@ class ChainTold:
             Column("firms", Text("发出企业", "Firms that send them"), "integer"),
         )
         rows = [(self._title(s), self._title(e), x, n, f) for s, e, x, n, f in flows.iter_rows()]
-        title = Text(
-            f"{edges} 条边中有 {linked} 条两端的企业有往来",
-            f"Of {plural(edges, 'edge')} {linked} join firms that are linked",
-        )
-        table = Table(
-            f"{id_}-table", Text("环节之间的关联", "Links between nodes"), columns, rows, self.source, self.view.as_of
-        )
-        return (Section(id_, title, (table,)),)
+        title = Text("环节之间的关联", "Links between nodes")
+        return Table(f"{id_}-table", title, columns, rows, self.source, self.view.as_of)
 
     def sources(self) -> Section:
         """Where each node is known from, and by what firms are placed at it."""
@@ -441,6 +472,17 @@ class ChainTold:
         )  # fmt: skip
         return Section(f"{self._prefix}sources", title, (table,))
 
+    def doubts(self) -> tuple[Block, ...]:
+        """That most firms were placed by what their texts say, where that is so."""
+        worded = self.view.mapped.places.filter(pl.col("by") != "code")["id"].n_unique()
+        if 2 * worded <= self.view.mapped.counts[PLACED]:
+            return ()
+        doubt = Text(
+            "多数企业是由文本归入的：没有在文本中提到的产品不计，“缺失”须向企业核实。",
+            "Most firms were placed by their texts: what a text does not mention does not count, so ask before you rely on a node that is missing.",
+        )
+        return (Paragraph(doubt, "caution"),)
+
     def method(self) -> Section:
         """How firms are placed and nodes judged."""
         limit = percent(self.view.mapped.parameters["most_undecided"])
@@ -462,13 +504,7 @@ class ChainTold:
                 )
             ),
         )
-        worded = self.view.mapped.places.filter(pl.col("by") != "code")["id"].n_unique()
-        if 2 * worded > counts[PLACED]:
-            doubt = Text(
-                "多数企业是由文本归入的：没有在文本中提到的产品不计，“缺失”须向企业核实。",
-                "Most firms were placed by their texts: what a text does not mention does not count, so ask before you rely on a node that is missing.",
-            )
-            blocks = (*blocks, Paragraph(doubt, "caution"))
+        blocks = (*blocks, *self.doubts())
         if waiting := left_out(self.view.result.values):
             blocks = (*blocks, Paragraph(waiting, "caution"))
         return Section(f"{self._prefix}method", Text("方法", "Method"), blocks)

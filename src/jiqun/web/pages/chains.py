@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from jiqun.atlas import chain_room as room
 from jiqun.atlas.chain_data import ID, STAGE_NAMES, source_text, to_toml
 from jiqun.atlas.chain_desk import ChainView
-from jiqun.atlas.documents.chain import BY, SIGNS, STATUS, chain_document
+from jiqun.atlas.documents.chain import BY, SIGNS, STATUS, chain_document, single_text
 from jiqun.atlas.reading import Which, find_run, searched
 from jiqun.atlas.subject import SIZES
 from jiqun.core.document import Document, Text
@@ -150,7 +150,9 @@ def node_page(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, ch
         by=BY,
         statuses=STATUS,
         signs=SIGNS,
-        size=SIZES.get(shown.size, Text(shown.size, shown.size)) if shown.size else None,
+        single=single_text(row),
+        size=_unit(shown.size),
+        unit=_unit(shown.mapped.unit),
         where=shown.cluster,
         asked=asked,
         tail=parts.suffix(_query(asked)),
@@ -275,6 +277,10 @@ def _all_firms(visitor: Visitor, workspace: Workspace, asked: room.ViewRequest, 
         cursor = answer.next
         if cursor is None:
             return rows
+
+
+def _unit(size: str | None) -> Text | None:
+    return SIZES.get(size, Text(size, size)) if size else None
 
 
 def _edits(visitor: Visitor) -> bool:
