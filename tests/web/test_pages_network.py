@@ -73,6 +73,43 @@ def test_pages_of_every_role(visit, linked):
         assert browser.get("/network/new").status_code == (200 if role in {"operator", "analyst"} else refused)
 
 
+def test_a_network_cluster_has_a_page_whose_members_only_some_may_see(visit, linked):
+    """Its type with the reason and both scores, evidence and leaders for all; who belongs to it for who may see ties."""
+    analysed(linked)
+    assert 'href="/network/clusters/n0001"' in visit("public").get("/network").text
+    members = set(linked.result("network").table("nodes").filter(cluster_id="n0001").drop_nulls("id")["id"])
+    leaders = linked.result("network").table("leaders").filter(cluster_id="n0001", scope="network", rank=1)["id"]
+    assert members > set(leaders)
+    for role in ("operator", "analyst", "member", "auditor", "public"):
+        browser = visit(role)
+        full = role in {"operator", "analyst", "auditor"}
+        for language in ("zh", "en"):
+            answer = browser.get(f"/network/clusters/n0001?lang={language}")
+            assert answer.status_code == 200, role
+            for told in ("network-cluster-type", "network-cluster-evidence", "network-cluster-leaders"):
+                assert told in answer.text
+            named = {firm for firm in members if f'href="/firms/{firm}"' in answer.text}
+            assert named == (members if full else set(leaders)), role
+            assert ("network-cluster-members-table" in answer.text) == full, role
+            assert ("network-picture-table" in answer.text) == full, role
+            assert "<script>alert" not in answer.text
+            assert "</script><b>" not in answer.text
+        refused = 303 if role == "public" else 403
+        assert browser.get("/network/clusters/n0001.csv").status_code == (200 if full else refused), role
+        rows = browser.get("/network/clusters/n0001/network-cluster-members-table.json")
+        assert rows.status_code == (200 if full else 404), role
+        assert browser.get("/network/clusters/n0099").status_code == 404
+    told = json.loads(browser.get("/network/clusters/n0001.json").text)
+    assert told["reason_en"]
+    assert told["reason_zh"]
+    assert {"core", "core_low", "core_high", "space", "p", "expected"} <= set(told)
+    english = visit("analyst").get("/network/clusters/n0001?lang=en").text
+    assert told["reason_en"] in english
+    words = re.sub(r"<[^>]*>", " ", english.partition("<main")[2])
+    assert not re.search(r"[\u4e00-\u9fff]", re.sub("|".join(map(re.escape, HOSTILE)), "", words))
+    assert visit("analyst").get("/network/clusters/n0001.docx").status_code == 200
+
+
 def test_the_words_are_in_the_language_asked_for(visit, linked):
     analysed(linked)
     browser = visit("analyst")

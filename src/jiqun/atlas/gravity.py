@@ -447,11 +447,16 @@ class _Pool:
 
     def held(self, times: Floats) -> tuple[Floats, Floats]:
         """Σ y x over all links, and the observed weight within each group; each firm counts so many times."""
-        own = np.where(self.group[self.row] == self.group[self.column], self.group[self.row], -1)
         sums: tuple[Floats, Floats] = _graph_kernels.held_sums(
-            self.row, self.column, self.value, own, times, self.features, self.link_km, self.groups
+            self.row, self.column, self.value, self.link_group, times, self.features, self.link_km, self.groups
         )
         return sums
+
+    @cached_property
+    def link_group(self) -> Integers:
+        """The group that both ends of each link are of, −1 where there is none."""
+        own: Integers = np.where(self.group[self.row] == self.group[self.column], self.group[self.row], -1)
+        return own
 
     @cached_property
     def link_km(self) -> Floats:

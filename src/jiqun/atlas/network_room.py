@@ -56,7 +56,11 @@ class NetworkClustersRequest(PageRequest):
 
 
 class NetworkClusterRow(Model):
-    """A cluster on the network 网络集群. `far_share`: share of link weight over more than eps; `p`: among all communities."""
+    """A cluster on the network 网络集群. `far_share`: share of link weight over more than eps; `p`: among all communities.
+
+    `core` (of its members in the core divisions; `core_low` to `core_high` as those of unknown class may be) and `space` are
+    the two scores from which `label` and `form` follow; `reason_zh`, `reason_en` say how. `expected`: by degrees.
+    """
 
     cluster_id: str
     event: Literal["born", "continued", "split", "merged"]
@@ -65,6 +69,7 @@ class NetworkClusterRow(Model):
     edges: int
     weight_in: float
     share_in: float | None
+    expected: float
     p: float | None
     placed: int
     far_share: float | None
@@ -75,6 +80,19 @@ class NetworkClusterRow(Model):
     label: str | None
     form: str | None
     digital_cluster: bool | None
+    core: float | None
+    core_low: float | None
+    core_high: float | None
+    space: float | None
+    reason_zh: str
+    reason_en: str
+
+
+class NetworkClusterRequest(Model):
+    """One cluster on the network."""
+
+    cluster_id: NetworkId
+    run: RunId = None
 
 
 class PositionsRequest(PageRequest):
@@ -219,8 +237,20 @@ def network(actor: Actor, workspace: Workspace, request: NetworkRequest) -> Netw
 def network_clusters(actor: Actor, workspace: Workspace, request: NetworkClustersRequest) -> Page[NetworkClusterRow]:
     """Communities that hold more of their links inside than chance explains."""
     result = network_desk.current(actor, workspace, request.run)
-    frame = result.table("clusters").select(list(NetworkClusterRow.model_fields))
+    frame = network_cluster_rows(result)
     return paged(Rows(frame, lambda row: NetworkClusterRow(**row)), request, version=version(result.id))
+
+
+@ROOM.operation("network_cluster", "网络集群", "A network cluster", roles=READERS)
+def network_cluster(actor: Actor, workspace: Workspace, request: NetworkClusterRequest) -> NetworkClusterRow:
+    """One cluster on the network: what speaks for it, its two scores, and why it is of its type.
+
+    Raises
+    ------
+    UsageError
+        JQ-NETWORK-005: there is none of that id.
+    """
+    return network_cluster_row(network_desk.current(actor, workspace, request.run), request.cluster_id)
 
 
 @ROOM.operation("positions", "网络位置", "Positions in the network", roles=SEES_TIES)
@@ -335,6 +365,28 @@ def find(result: StoredResult, cluster_id: str) -> dict[str, Any]:
     if row.is_empty():
         raise UsageError("JQ-NETWORK-005", value=cluster_id, known=", ".join(table["cluster_id"].head(5)) or "—")
     return row.row(0, named=True)
+
+
+def network_cluster_rows(result: StoredResult) -> pl.DataFrame:
+    """Clusters on the network with the scores of their type, and the reason."""
+    scores = ("core", "core_low", "core_high", "space", "reason_zh", "reason_en")
+    kinds = result.table("types").filter(pl.col("scope") == "network").select("cluster_id", *scores)
+    rows = result.table("clusters").join(kinds, on="cluster_id", how="left", maintain_order="left")
+    return rows.select(list(NetworkClusterRow.model_fields))
+
+
+def network_cluster_row(result: StoredResult, cluster_id: str) -> NetworkClusterRow:
+    """One of `network_cluster_rows`.
+
+    Raises
+    ------
+    UsageError
+        JQ-NETWORK-005: there is none of that id.
+    """
+    find(result, cluster_id)
+    return NetworkClusterRow(
+        **network_cluster_rows(result).row(by_predicate=pl.col("cluster_id") == cluster_id, named=True)
+    )
 
 
 def linked(result: StoredResult, cluster_id: str) -> LinkageAnswer:

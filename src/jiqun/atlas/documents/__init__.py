@@ -6,6 +6,7 @@ from jiqun.atlas.documents.compare import compare_document
 from jiqun.atlas.documents.firm import firm_document
 from jiqun.atlas.documents.measured import measures_beside, measures_document
 from jiqun.atlas.documents.network import network_document
+from jiqun.atlas.documents.network_cluster import network_cluster_document
 from jiqun.atlas.documents.region import region_document
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "firm_document",
     "measures_beside",
     "measures_document",
+    "network_cluster_document",
     "network_document",
     "region_document",
 ]

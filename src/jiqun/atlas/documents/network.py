@@ -247,11 +247,12 @@ class NetworkTold:
             )
         return tuple(Paragraph(text, "caution") for text in out)
 
-    def picture(self) -> tuple[Block, ...]:
-        """The strongest firms and the links among them; the list of them is the table twin."""
+    def picture(self, cluster_id: str | None = None) -> tuple[Block, ...]:
+        """The strongest firms, of all or of one cluster, and the links among them; the list of them is the table twin."""
         if not self.full:
             return ()
         nodes = self.named(self.result.table("nodes"))
+        nodes = nodes if cluster_id is None else nodes.filter(pl.col("cluster_id") == cluster_id)
         strong = (
             nodes.with_columns(strength=pl.col("in_strength") + pl.col("out_strength"))
             .sort("strength", "node", descending=[True, False])
@@ -343,7 +344,9 @@ class NetworkTold:
             f"Over distance: share of the weight of links longer than {self.result.lineage.parameters['eps_km']:g} km, among "
             "members whose place is known; not known where places are not.",
         )
-        table = self.table("network-clusters-table", Text("网络集群", "Network clusters"), columns, rows, note=note)
+        links = tuple(f"network/clusters/{one}" for one in frame["cluster_id"])
+        title = Text("网络集群", "Network clusters")
+        table = self.table("network-clusters-table", title, columns, rows, note=note, links=links)
         first = frame.row(0, named=True)
         title = Text(
             f"最大的网络集群有 {first['members']:,} 名成员，{_percent(first['share_in']).zh} 的联系在内部",

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from jiqun.atlas import network_room as room
 from jiqun.atlas.documents.network import network_document
+from jiqun.atlas.documents.network_cluster import network_cluster_document
 from jiqun.atlas.graphs import link_kinds
 from jiqun.atlas.network_desk import KIND
 from jiqun.atlas.reading import current_links, sees_all
@@ -72,7 +73,7 @@ def network_file(
     """The report as a file; the network's clusters as CSV, its numbers as JSON."""
     asked = parts.asked(request, room.NetworkRequest)
     told = room.network(visitor.actor, workspace, asked)
-    result = _result(workspace, told.id)
+    result = _current(workspace, told.id)
     if form == "json":
         return parts.answer(request, told.model_dump_json().encode(), "application/json")
     if form == "csv":
@@ -93,6 +94,7 @@ def positions(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) ->
         shown=shown,
         asked=asked,
         sorts=SORTS,
+        tail=parts.suffix({"run": asked.run} if asked.run else {}),
         twin=parts.list_twin(request, "/network/positions"),
     )
 
@@ -140,6 +142,58 @@ def run(
     return see_other(f"/jobs/{room.network_run(visitor.actor, workspace, wanted, key=key).job}")
 
 
+@router.get("/network/clusters/{cluster_id}.{form:ending}")
+def cluster_file(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, cluster_id: NetworkId, form: parts.Form | parts.Twin
+) -> Response:
+    """One network cluster as a report; its members as CSV for who may see ties, its numbers as JSON."""
+    asked = parts.asked(request, room.NetworkClusterRequest, cluster_id=cluster_id)
+    told = room.network_cluster(visitor.actor, workspace, asked)
+    if form == "json":
+        return parts.answer(request, told.model_dump_json().encode(), "application/json")
+    if form == "csv":
+        wanted = room.PositionsRequest(cluster_id=cluster_id, run=asked.run)
+        sheet = neutralise(room.positions_frame(visitor.actor, workspace, wanted)).write_csv(include_bom=True).encode()
+        return parts.answer(request, sheet, "text/csv; charset=utf-8", name=f"{cluster_id}-members.csv")
+    return parts.file_answer(request, visitor, _cluster_document(visitor, workspace, asked), form)
+
+
+@router.get("/network/clusters/{cluster_id}")
+def cluster(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, cluster_id: NetworkId) -> Response:
+    """One network cluster: its type and why, the evidence, its chain leaders, and for who may see ties its members."""
+    asked = parts.asked(request, room.NetworkClusterRequest, cluster_id=cluster_id)
+    told = room.network_cluster(visitor.actor, workspace, asked)
+    result = _current(workspace, asked.run)
+    full = sees_all(visitor.actor)
+    drawn = parts.drawn_once(
+        (result.path, cluster_id, full, room.hidden(workspace)),
+        f"/network/clusters/{cluster_id}",
+        visitor.language,
+        _query(result),
+        lambda: _cluster_document(visitor, workspace, asked, linked=True),
+    )
+    tail = _query(result)
+    return page(
+        request, visitor, "network_cluster.html", told=told, drawn=drawn, full=full, result=result, tail=parts.suffix(tail),
+        positions=parts.suffix({**tail, "cluster_id": cluster_id}),
+    )  # fmt: skip
+
+
+@router.get("/network/clusters/{cluster_id}/{table}.{form:ending}")
+def cluster_table(
+    request: Request,
+    visitor: VisitorDep,
+    workspace: WorkspaceDep,
+    cluster_id: NetworkId,
+    table: parts.Name,
+    form: parts.Twin,
+) -> Response:
+    """A table of a network cluster's page as CSV or JSON."""
+    asked = parts.asked(request, room.NetworkClusterRequest, cluster_id=cluster_id)
+    room.network_cluster(visitor.actor, workspace, asked)
+    return parts.table_answer(request, parts.find_table(_cluster_document(visitor, workspace, asked), table), form)
+
+
 @router.get("/network/{table}.{form:ending}")
 def network_table(
     request: Request, visitor: VisitorDep, workspace: WorkspaceDep, table: parts.Name, form: parts.Twin
@@ -147,11 +201,19 @@ def network_table(
     """A table of the page as CSV or JSON."""
     asked = parts.asked(request, room.NetworkRequest)
     told = room.network(visitor.actor, workspace, asked)
-    document = _document(visitor, workspace, _result(workspace, told.id))
+    document = _document(visitor, workspace, _current(workspace, told.id))
     return parts.table_answer(request, parts.find_table(document, table), form)
 
 
-def _result(workspace: Workspace, id_: str) -> StoredResult:
+def _cluster_document(
+    visitor: Visitor, workspace: Workspace, asked: room.NetworkClusterRequest, *, linked: bool = False
+) -> Document:
+    result = _current(workspace, asked.run)
+    full = sees_all(visitor.actor)
+    return network_cluster_document(workspace, result, asked.cluster_id, full=full, linked=linked)
+
+
+def _current(workspace: Workspace, id_: str | None) -> StoredResult:
     result = workspace.result(KIND, id_)
     assert result is not None  # noqa: S101  # an id was given, and it was there a moment ago
     return result
