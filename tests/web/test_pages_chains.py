@@ -201,3 +201,42 @@ def test_a_cluster_page_follows_what_was_placed(client, devices):
     assert "Its chain and gaps: not known" not in page
     assert 'class="layers"' in page
     safe(page)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_list_of_clusters_is_judged_by_names_under_both_definitions(client, language):
+    path = f"/core-share/list?lang={language}"
+    names = f"甲市集成电路产业集群\n乙市白酒产业集群\n\n丙市产业集群 {BAD}"
+    told = client.post(path, data=form_of(client, path, names=names))
+    assert told.status_code == 200
+    safe(told.text)
+    narrow, broad = re.findall(r'<h2 id="list-\d">([^<]*)</h2>', told.text)
+    assert ("50%(33%–67%)" if language == "zh" else "50\xa0% (33\xa0%–67\xa0%)") in narrow
+    assert ("33% 至 100%" if language == "zh" else "33\xa0% to 100\xa0%") in broad
+    assert told.text.count("<tbody><tr>") == 2
+    for wrong in ("", "\n".join(f"集群{i}" for i in range(201)), "长" * 121):
+        refused = client.post(path, data=form_of(client, path, names=wrong))
+        assert refused.status_code == 422
+        assert 'role="alert"' in refused.text
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh", "dark"), ("en", "light")])
+def test_chains_and_core_shares_have_no_accessibility_findings(chrome, live, devices, language, scheme):
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415
+
+    context = chrome.new_context(color_scheme=scheme, viewport={"width": 380, "height": 800})
+    tab, found = context.new_page(), {}
+    node = "/chains/devices/nodes/makers"
+    for path in ("/chains", "/chains/devices", "/chains/integrated-circuits", node, "/core-share", "/core-share/list"):
+        tab.goto(f"{live}{path}?lang={language}")
+        violations = Axe().run(tab).response["violations"]
+        if violations:
+            found[path] = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 380, path
+    tab.fill("#names", "甲市集成电路产业集群\n乙市产业集群")
+    tab.click("main button")
+    assert tab.locator("main h2").count() == 2
+    if violations := Axe().run(tab).response["violations"]:
+        found["list judged"] = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
+    context.close()
+    assert not found

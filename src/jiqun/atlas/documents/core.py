@@ -64,15 +64,18 @@ def share_table(id_: str, found: pl.DataFrame, as_of: str, *, regions: dict[str,
         Column("firms", Text("企业数", "Firms"), "integer"),
         Column("sized", Text("规模已知", "With a size"), "integer"),
     ]
+    title = Text("核心产业占比，两种口径", "Shares of the core industries under both definitions")
     if regions is not None:
         columns.insert(0, Column("group", Text("地区", "Region")))
+        title = Text(
+            "各地区的核心产业占比，两种口径", "Shares of the core industries by region, under both definitions"
+        )
     rows: list[tuple[Cell, ...]] = []
     for row in found.to_dicts():
         code = row["group"]
         name = (regions or {}).get(code or "", Text(code or "未定位", code or "not placed"))
         told = row | {"by": BY[row["by"]], "definition": DEFINITION[row["definition"]], "group": name}
         rows.append(tuple(told[column.key] for column in columns))
-    title = Text("核心产业占比，两种口径", "Shares of the core industries under both definitions")
     source = Text("企业登记库", "register of firms")
     return Table(id_, title, tuple(columns), rows, source, as_of, note=NOTE)
 

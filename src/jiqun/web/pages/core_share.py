@@ -7,16 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from jiqun.atlas import core_desk as desk
-from jiqun.atlas.documents.core import core_document
+from jiqun.atlas.documents.core import DEFINITION, core_document, range_text
 from jiqun.atlas.reading import sees_all
-from jiqun.core.document import Document
+from jiqun.core.document import Document, Text
 from jiqun.report.fragment import fragment
 from jiqun.store import Workspace
+from jiqun.taxonomy.codes import DEFINITIONS
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
 router = APIRouter()
+MOST_LISTED, LONGEST_NAME = 200, 120
+"""How many clusters a list may name on the page, and how long a name may be, as in `ListRequest`."""
+ANSWERS = {
+    "digital": Text("数字集群", "digital"),
+    "not": Text("不是", "not digital"),
+    "undecided": Text("未判定", "undecided"),
+}
 Key = Annotated[str, Form(min_length=8, max_length=200)]
 
 
@@ -41,6 +49,27 @@ def core_share(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -
         loaded=bool(workspace.history("organisations")),
         edits=not visitor.actor.roles.isdisjoint(desk.EDITS),
     )
+
+
+@router.get("/core-share/list")
+def listed(request: Request, visitor: VisitorDep) -> Response:
+    """Clusters of a list to be judged by their names."""
+    return _list_page(request, visitor, "", [], wrong=False)
+
+
+@router.post("/core-share/list")
+def judge_list(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, names: Annotated[str, Form(max_length=30_000)] = ""
+) -> Response:
+    """Which clusters of the list are digital, under both definitions; the list is not kept."""
+    lines = tuple(dict.fromkeys(line.strip() for line in names.splitlines() if line.strip()))
+    fits = 0 < len(lines) <= MOST_LISTED and max(map(len, lines)) <= LONGEST_NAME
+    answers = []
+    for definition in DEFINITIONS if fits else ():
+        asked = desk.ListRequest(clusters=lines, definition=definition)
+        told = desk.core_list(visitor.actor, workspace, asked)
+        answers.append((DEFINITION[definition], told, range_text(told.model_dump())))
+    return _list_page(request, visitor, names, answers, wrong=not fits)
 
 
 @router.post("/core-share/count")
@@ -72,6 +101,23 @@ def core_table(
     """A table of the page as CSV or JSON."""
     desk.core_shares(visitor.actor, workspace, desk.SharesRequest())
     return parts.table_answer(request, parts.find_table(_document(visitor, workspace), table), form)
+
+
+def _list_page(
+    request: Request, visitor: Visitor, given: str, answers: list[tuple[Text, desk.ListAnswer, Text]], *, wrong: bool
+) -> Response:
+    return page(
+        request,
+        visitor,
+        "core_list.html",
+        status=422 if wrong else 200,
+        given=given,
+        wrong=wrong,
+        answers=answers,
+        most=MOST_LISTED,
+        longest=LONGEST_NAME,
+        answered=ANSWERS,
+    )
 
 
 def _document(visitor: Visitor, workspace: Workspace) -> Document:
