@@ -92,7 +92,7 @@ def test_what_is_stored_is_what_the_functions_give(workspace):
     assert classes["firms"].sum() == result.values["classed"] == 840
     assert regions["firms"].sum() == result.values["firms"] == 900
 
-    frame, _ = measured._firms(
+    frame, _, _ = measured._firms(
         measured.classified(firms(), measured.reader(workspace, "off")), REQUEST, gazetteer(workspace)
     )
     software = frame.filter(pl.col("class") == "0301")

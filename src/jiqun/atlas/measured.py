@@ -114,7 +114,7 @@ def measure(
     if any(old.id == lineage.digest for old in workspace.results(KIND)):
         return workspace.put_result(KIND, lineage, {}, {})
     gazetteer = Gazetteer.load(workspace.cache)
-    firms, level = _firms(organisations, request, gazetteer)
+    firms, level, elsewhere = _firms(organisations, request, gazetteer)
     known = firms.drop_nulls("class")
     if known["class"].n_unique() < 2 or known["region"].n_unique() < 2:
         raise InputError("JQ-ATLAS-028", classes=known["class"].n_unique(), regions=known["region"].n_unique())
@@ -129,6 +129,7 @@ def measure(
         "rows": organisations.height,
         "in_review": in_review(workspace, snapshot.id),
         "firms": firms.height,
+        "elsewhere": elsewhere,
         "classed": known.height,
         "by_text": int(known["by_text"].sum()),
         "exact": exact.height,
@@ -255,8 +256,11 @@ def blur(exact: pl.DataFrame) -> float:
     return float(max(floor, np.median(np.repeat(next_km, points["n"].to_numpy()))))
 
 
-def _firms(organisations: pl.DataFrame, request: MeasureRequest, gazetteer: Gazetteer) -> tuple[pl.DataFrame, str]:
-    """Placed firms with region, `class` (null where nothing decides), weight, and whether their point is exact."""
+def _firms(organisations: pl.DataFrame, request: MeasureRequest, gazetteer: Gazetteer) -> tuple[pl.DataFrame, str, int]:
+    """Placed firms with region, `class` (null where nothing decides), weight, and whether their point is exact.
+
+    And the level of regions, and how many firms were left out because they are in another country.
+    """
     placed, level = with_regions(organisations, gazetteer)
     if placed.is_empty():
         raise InputError("JQ-ATLAS-028", classes=0, regions=0)
@@ -274,7 +278,8 @@ def _firms(organisations: pl.DataFrame, request: MeasureRequest, gazetteer: Gaze
         by_text=~pl.col("classified_by").is_in(["register", "code"]),
     )
     firms = firms.with_columns(exact=(pl.col("precision_km") <= EXACT_KM).fill_null(value=True))
-    return firms.filter(pl.col("weight") > 0, pl.col("region").is_not_null()), level
+    firms = firms.filter(pl.col("weight") > 0)
+    return firms.drop_nulls("region"), level, firms["region"].null_count()
 
 
 def _compared(known: pl.DataFrame) -> pl.DataFrame:
@@ -362,6 +367,8 @@ def _moran(
             raise MeasureInputError("JQ-ATLAS-025", count=0, rows=firms.height)
         counted = firms.with_columns(firm=pl.lit(1.0))
         own = counted.filter(pl.col("digital_code").str.starts_with(chosen))
+        if own.is_empty():
+            raise MeasureInputError("JQ-ATLAS-025", count=0, rows=firms.height)
         profile = regional_profile(own, counted, region="region", weight="firm", band_km=BAND_KM[level])
         centres = region_centres(counted, region="region", weight="firm").select("region", "lon", "lat")
         table = profile.join(centres, on="region", maintain_order="left")

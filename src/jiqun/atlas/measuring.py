@@ -72,7 +72,7 @@ class SetRow(Model):
 
 
 class NeighbourRow(Model):
-    """One region and those around it; `kind` None: it has no neighbour within the band."""
+    """One region and those around it; `kind` None: no neighbour within the band (`i` None), or at the average."""
 
     region: str
     name_zh: str

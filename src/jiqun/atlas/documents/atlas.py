@@ -427,6 +427,11 @@ class Told:
             "区域口径也计入位置只到省、州或国家的企业，因此不依赖城市定位。",
             "The count by region also holds the firms whose place is known no better than a province, state or country.",
         )
+        if elsewhere := regions.item(0, "elsewhere") if "elsewhere" in regions.columns else 0:
+            text = Text(
+                f"{text.zh}另有 {elsewhere:,} 家在其他国家，没有计入。",
+                f"{text.en} {elsewhere:,} more are in other countries and are not counted.",
+            )
         return Section("regions", Text("按区域", "By region"), (Paragraph(text), figure))
 
     def method(self) -> Section:

@@ -354,8 +354,9 @@ class Measured:
                 f"{self.noun.zh}是否比偶然更近：未知",
                 f"Whether {self.noun.en} stand closer together than chance allows is not known",
             )
-        if (points["distance_km"] < known.min()).any():
-            return Text(f"{told.zh}；{known.min():,g} 千米以下未知", f"{told.en}; not known below {known.min():,g} km")
+        first = float(known[0])
+        if (points["distance_km"] < first).any():
+            return Text(f"{told.zh}；{first:,g} 千米以下未知", f"{told.en}; not known below {first:,g} km")
         return told
 
     def _left(self, points: pl.DataFrame, gap: float) -> Text:
@@ -441,12 +442,12 @@ class Measured:
             Column("kind", Text("与邻区", "With neighbours")),
             Column("region", Text("代码", "Code"), "code"),
         )
-        alone = Text("没有邻区", "no neighbour")
+        alone, average = Text("没有邻区", "no neighbour"), Text("与平均相同", "at the average")
         rows = [
             (
                 Text(row["name_zh"], row["name_en"]),
                 *(row[column.key] for column in columns[1:6]),
-                KINDS[row["kind"]] if row["kind"] else alone,
+                KINDS[row["kind"]] if row["kind"] else alone if row["i"] is None else average,
                 row["region"],
             )
             for row in shown.to_dicts()
@@ -505,7 +506,15 @@ class Measured:
         values = self.values
         waiting = left_out(values)
         out = [waiting] if waiting else []
-        missing = values["rows"] - values["firms"]
+        elsewhere = values.get("elsewhere", 0)  # results of earlier versions have none
+        if elsewhere:
+            out.append(
+                Text(
+                    f"{elsewhere:,} 家企业在其他国家，没有参与比较。",
+                    f"{elsewhere:,} firms are in other countries and take no part.",
+                )
+            )
+        missing = values["rows"] - values["firms"] - elsewhere
         size = self.result.lineage.parameters["size"]
         if missing:
             why = SIZES.get(size, Text(size, size)) if size else None
