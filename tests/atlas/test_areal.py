@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from jiqun.atlas.areal import benjamini_hochberg, getis_ord, regional_profile
+from jiqun.atlas.areal import benjamini_hochberg, getis_ord, getis_ord_test, regional_profile
 from jiqun.atlas.sphere import chord2
 from jiqun.core.errors import MeasureInputError
 
@@ -65,3 +65,34 @@ def test_profile_without_background_is_told():
             pl.DataFrame({"country": ["A"], "lon": [0.0], "lat": [0.0], "population": [0]}),
         )
     assert caught.value.code == "JQ-ATLAS-006"
+
+
+def test_skewed_maps_without_pattern_have_few_hot_spots():
+    """Of 60 null lognormal maps those with any q < 0.05 are at most 3 on average: at most 9 at two in a thousand."""
+    rng = np.random.default_rng(21)
+    hot = 0
+    for seed in range(60):
+        lon, lat = 80 + 40 * rng.random(31), 20 + 25 * rng.random(31)
+        found = getis_ord_test(rng.lognormal(0, 1.2, 31), lon, lat, band_km=500, draws=1999, seed=seed)
+        hot += bool((found.q < 0.05).any())
+    assert hot <= 9
+
+
+def test_a_hot_corner_is_found_and_a_region_alone_is_not_hot():
+    lon, lat = (axis.ravel() for axis in np.meshgrid(np.arange(8) * 0.5, np.arange(8) * 0.5))
+    x = np.where((lon < 1.2) & (lat < 1.2), 10.0, 1.0) + np.linspace(0, 0.1, 64)
+    found = getis_ord_test(np.append(x, 12.0), np.append(lon, 90.0), np.append(lat, 60.0), band_km=60)
+    np.testing.assert_array_equal(
+        found.g, getis_ord(np.append(x, 12.0), np.append(lon, 90.0), np.append(lat, 60.0), band_km=60)
+    )
+    assert found.g[9] > 0
+    assert found.q[9] < 0.05
+    assert found.p[64] == 1.0
+
+
+def test_a_class_with_no_firm_in_a_known_region_has_a_profile_of_nothing():
+    towns = pl.DataFrame({"country": list("ABC"), "lon": [0, 1, 2], "lat": [0, 0, 0], "population": [1, 1, 1]})
+    for firms in (pl.DataFrame({"country": ["Z"]}), pl.DataFrame({"country": []}, schema={"country": pl.String})):
+        table = regional_profile(firms, towns)
+        assert table["lq", "lq_shrunk", "g_star", "g_star_q"].null_count().row(0) == (table.height,) * 4
+        assert table.filter(pl.col("background") > 0)["firms"].to_list() == [0, 0, 0]

@@ -194,6 +194,9 @@ def test_bad_input_is_named():
         (lambda: ellison_glaeser(plants, totals=totals.with_columns(more=1)), "JQ-ATLAS-023"),
         (lambda: ellison_glaeser(plants, totals=totals.with_columns(size=-1)), "JQ-ATLAS-009"),
         (lambda: ellison_glaeser(plants, totals=totals.with_columns(size=pl.lit("a"))), "JQ-ATLAS-016"),
+        (lambda: ellison_glaeser(plants, totals=totals.with_columns(size=float("nan"))), "JQ-ATLAS-034"),
+        (lambda: ellison_glaeser(plants.with_columns(n=float("inf")), totals=totals, size="n"), "JQ-ATLAS-034"),
+        (lambda: ellison_glaeser(plants, totals=totals, draws=0), "JQ-ATLAS-026"),
         (lambda: ellison_glaeser(plants.drop("region"), totals=totals), "JQ-USE-003"),
         (lambda: shift_share(plants, industry="region"), "JQ-ATLAS-012"),
     ]:

@@ -85,3 +85,10 @@ def test_bad_tables_are_named():
         industry_sets({}, sizes=[2])
     with pytest.raises(MeasureInputError, match="relatedness"):
         industry_sets({"x": good.drop("relatedness")}, sizes=[2])
+
+
+def test_industries_that_are_all_equally_alike_are_not_grouped():
+    pairs = pl.DataFrame({"industry_i": ["a", "a", "b"], "industry_j": ["b", "c", "c"], "relatedness": [1.0, 1.0, 1.0]})
+    with pytest.raises(MeasureInputError) as caught:
+        industry_sets({"co-location": pairs}, sizes=[2])
+    assert caught.value.code == "JQ-ATLAS-027"

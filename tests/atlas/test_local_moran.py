@@ -61,3 +61,10 @@ def test_equal_values_are_unknown_and_missing_ones_refused():
     with pytest.raises(MeasureInputError) as caught:
         local_moran(np.append(np.ones(8), np.nan), lon, lat, band_km=60)
     assert caught.value.code == "JQ-ATLAS-011"
+
+
+def test_a_region_at_the_average_is_neither_high_nor_low():
+    found = local_moran([1.0, 2.0, 3.0, 2.0, 1.0, 3.0], [0, 0.1, 0.2, 50, 50.1, 50.2], [0.0] * 6, band_km=50, draws=99)
+    assert found.kind[1] is None
+    assert (found.i[1], found.p[1]) == (0.0, 1.0)
+    assert found.kind[0] == "low-high"

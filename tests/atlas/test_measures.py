@@ -222,3 +222,14 @@ def test_impossible_shares_are_told(share):
     with pytest.raises(MeasureInputError) as caught:
         location_quotient_interval(frame([("A", "x", 1)]), **share)
     assert caught.value.code == "JQ-ATLAS-010"
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_sizes_that_are_not_finite_are_refused(wrong):
+    cells = pl.DataFrame({"region": ["A", "B", "B"], "industry": ["x", "x", "y"], "employees": [None, wrong, 4.0]})
+    with pytest.raises(MeasureInputError) as caught:
+        location_quotient(cells)
+    assert caught.value.code == "JQ-ATLAS-034"
+    assert "row 1" in caught.value.render("en")
+    empty = cells.with_columns(pl.col("employees").replace(wrong, None)).to_pandas()  # NaN is no data there
+    assert len(location_quotient(empty)) == 3

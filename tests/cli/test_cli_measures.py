@@ -70,8 +70,9 @@ CASES = {
     "m": ("firms.csv", {"distance_km", "value", "low", "high", "middle", "concentrated", "dispersed"}, 10),
     "kd": ("firms.csv", {"distance_km", "value", "low", "high", "middle", "concentrated", "dispersed"}, 181),
     "moran": ("regions.csv", {"region", "value", "i", "p", "q", "kind"}, 6),
+    "getis-ord": ("regions.csv", {"region", "value", "g", "p", "q"}, 6),
 }
-MORE = {"m": ("--max-km", 50), "kd": ("--max-km", 50), "moran": ("--band-km", 50)}
+MORE = {"m": ("--max-km", 50), "kd": ("--max-km", 50), "moran": ("--band-km", 50), "getis-ord": ("--band-km", 50)}
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -1,6 +1,6 @@
 """Atlas 图谱: see where the clusters are, how sure that is, who is in them."""
 
-from jiqun.atlas.areal import benjamini_hochberg, getis_ord, local_moran, regional_profile
+from jiqun.atlas.areal import benjamini_hochberg, getis_ord, getis_ord_test, local_moran, regional_profile
 from jiqun.atlas.chain_data import Chain, parse_chain
 from jiqun.atlas.chain_places import Places, place_firms
 from jiqun.atlas.chain_strength import ChainMap, candidates, chain_gaps, chain_map
@@ -54,6 +54,7 @@ __all__ = [
     "find_clusters",
     "find_network_clusters",
     "getis_ord",
+    "getis_ord_test",
     "gini",
     "herfindahl",
     "industry_score",

@@ -94,7 +94,7 @@ def ellison_glaeser(
     Raises
     ------
     MeasureInputError
-        JQ-USE-003: a column is missing. JQ-ATLAS-009: a size is negative. JQ-ATLAS-021: `totals` lacks a region that
+        JQ-USE-003: a column is missing. JQ-ATLAS-009, 034: a size is negative or not finite. JQ-ATLAS-021: `totals` lacks a region that
         has plants, names it. JQ-ATLAS-022: no plants, or the totals are zero. JQ-ATLAS-023: `totals` has not one
         column of sizes. JQ-ATLAS-026: draws are below 1.
 
@@ -226,7 +226,7 @@ def checked_sizes(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
     Raises
     ------
     MeasureInputError
-        JQ-ATLAS-016: not numbers. JQ-ATLAS-009: negative, with the first such row.
+        JQ-ATLAS-016: not numbers. JQ-ATLAS-009, JQ-ATLAS-034: negative, NaN or infinite, with the first such row.
     """
     for column in columns:
         if not frame.schema[column].is_numeric():
@@ -235,6 +235,10 @@ def checked_sizes(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
         if negative.any():
             row = negative.arg_true()[0]
             raise MeasureInputError("JQ-ATLAS-009", column=column, row=row, value=frame[column][row])
+        endless = (~frame[column].cast(pl.Float64).is_finite()).fill_null(value=False)
+        if endless.any():
+            row = endless.arg_true()[0]
+            raise MeasureInputError("JQ-ATLAS-034", column=column, row=row, value=frame[column][row])
     return frame
 
 

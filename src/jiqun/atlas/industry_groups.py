@@ -65,7 +65,7 @@ def industry_sets(
     ------
     MeasureInputError
         JQ-USE-003: a column is missing. JQ-ATLAS-027: no similarity, fewer than 3 industries, a pair is there twice or
-        with itself, a similarity is missing or not finite, or a number of sets does not fit.
+        with itself, a similarity is missing or not finite, all are equal, or a number of sets does not fit.
 
     Notes
     -----
@@ -87,6 +87,9 @@ def industry_sets(
     wanted = sorted(set(sizes))
     if not wanted or wanted[0] < 2 or wanted[-1] >= n:
         raise MeasureInputError("JQ-ATLAS-027", reason=f"sizes = {wanted[:5]}, n = {n}")
+    pairs = ~np.eye(n, dtype=np.bool_)
+    if all(np.ptp(matrix[pairs]) == 0 for matrix in matrices):
+        raise MeasureInputError("JQ-ATLAS-027", reason="max = min")
     standard = [_standardised(matrix) for matrix in matrices]
     joint = np.mean(standard, axis=0)
     np.fill_diagonal(joint, joint.max())
@@ -97,6 +100,8 @@ def industry_sets(
     ]
     rows, told = [], []
     for method, k, labels in groupings:
+        if len(np.unique(labels)) < 2:  # ties that cannot be cut
+            continue
         own = _numbered(labels, names)
         parts = np.mean([_shares(matrix, own) for matrix in standard], axis=0)
         told.append(_told(joint, own, names, industry))

@@ -45,8 +45,8 @@ def location_quotient(
     Raises
     ------
     MeasureInputError
-        JQ-USE-003: a column is missing. JQ-ATLAS-009: `size` is negative, with the first such row (eager frames only;
-        a lazy frame is not run to look).
+        JQ-USE-003: a column is missing. JQ-ATLAS-009, JQ-ATLAS-034: `size` is negative, NaN or infinite, with the first
+        such row (eager frames only; a lazy frame is not run to look; in pandas NaN is no data).
 
     Notes
     -----
@@ -239,6 +239,10 @@ def checked_cells(cells: Any, region: str, industry: str, size: str | None) -> t
         negative = frame.with_row_index("_row").filter(nw.col(size) < 0)
         if len(negative):
             raise MeasureInputError("JQ-ATLAS-009", column=size, row=negative["_row"][0], value=negative[size][0])
+        if frame.collect_schema()[size].is_float():
+            endless = frame.with_row_index("_row").filter(~nw.col(size).is_null(), ~nw.col(size).is_finite())
+            if len(endless):
+                raise MeasureInputError("JQ-ATLAS-034", column=size, row=endless["_row"][0], value=endless[size][0])
     return frame.select(region, industry, value), value
 
 

@@ -43,6 +43,7 @@ class Measure(StrEnum):
     m = "m"
     kd = "kd"
     moran = "moran"
+    getis_ord = "getis-ord"
 
 
 class Relation(StrEnum):
@@ -95,8 +96,13 @@ class Asked:
     value: str
     max_km: float
     band_km: float
-    draws: int
+    draws: int | None
     seed: int
+
+    @property
+    def random(self) -> dict[str, int]:
+        """The seed, and the draws where they are not left to the measure."""
+        return {"seed": self.seed} | ({} if self.draws is None else {"draws": self.draws})
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -135,17 +141,27 @@ def measure(
     misclassified: Annotated[float, typer.Option(help="For interval: share in a wrong industry.")] = 0.0,
     misplaced: Annotated[float, typer.Option(help="For interval: share in a wrong region.")] = 0.0,
     case: Annotated[str, typer.Option(help="For m, kd: column that is true, or 1, for firms of the class.")] = "case",
-    value: Annotated[str, typer.Option(help="For moran: column of the value.")] = "value",
+    value: Annotated[str, typer.Option(help="For moran, getis-ord: column of the value.")] = "value",
     max_km: Annotated[float, typer.Option(help="For m, kd: greatest distance.", min=1)] = 180.0,
-    band_km: Annotated[float, typer.Option(help="For moran: regions no farther than this are neighbours.")] = 300.0,
-    draws: Annotated[int, typer.Option(help="For m, kd, moran: random draws.", min=19, max=9999)] = 199,
+    band_km: Annotated[
+        float, typer.Option(help="For moran, getis-ord: regions no farther than this are neighbours.")
+    ] = 300.0,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            help="Random draws; default: 199 for m and kd, 9,999 for ellison-glaeser, moran, getis-ord.",
+            min=19,
+            max=99_999,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 20240501,
     form: FormatOption = Format.table,
 ) -> None:
     """Measure a table 测度: specialisation, concentration, relatedness, complexity, distances, neighbours.
 
     Of cells (region, industry, size): lq, interval, herfindahl, krugman, gini, ellison-glaeser, shift-share,
-    relatedness, density, complexity, groups. Of firms with lon and lat: m, kd. Of regions with lon and lat: moran.
+    relatedness, density, complexity, groups. Of firms with lon and lat: m, kd. Of regions with lon and lat: moran,
+    getis-ord.
 
     Example: jiqun atlas measure lq cells.csv --size staff --format csv
 
@@ -196,6 +212,8 @@ def stored(
 ) -> None:
     """Measures of the loaded register 整体测度: concentration, complexity, related classes, distances, neighbours.
 
+    Distances are drawn for up to 200,000 firms placed within 10 km; above, the command says why they are not there.
+
     Example: jiqun atlas measures --compute --digital 0305
 
     Example: jiqun atlas measures --table regions --format csv
@@ -243,12 +261,12 @@ def _interval(asked: Asked) -> pl.DataFrame:
 
 
 def _ellison_glaeser(asked: Asked) -> pl.DataFrame:
-    totals = asked.totals
+    totals, settings = asked.totals, dict[str, Any](asked.random)
     if totals is None:
         require_columns(asked.cells.columns, asked.region, *([asked.size] if asked.size else []))
         weight = pl.len() if asked.size is None else pl.col(asked.size).sum()
         totals = asked.cells.drop_nulls(asked.region).group_by(asked.region).agg(weight.alias("_total"))
-    return concentration.ellison_glaeser_by(asked.cells, totals=totals, **asked.columns)
+    return concentration.ellison_glaeser_by(asked.cells, totals=totals, **asked.columns, **settings)
 
 
 def _shift_share(asked: Asked) -> pl.DataFrame:
@@ -305,8 +323,7 @@ def _curve(asked: Asked, function: Callable[..., pairs.DistanceCurve], **setting
         cells["lat"],
         column.cast(pl.Boolean).fill_null(value=False).to_numpy(),
         weight=cells[asked.size] if asked.size else None,
-        draws=asked.draws,
-        seed=asked.seed,
+        **asked.random,
         **settings,
     )
     columns = ("distance_km", "value", "low", "high", "middle")
@@ -331,16 +348,23 @@ def _kd(asked: Asked) -> pl.DataFrame:
 
 
 def _moran(asked: Asked) -> pl.DataFrame:
+    return _local(asked, areal.local_moran, "i", "p", "q", "kind")
+
+
+def _getis_ord(asked: Asked) -> pl.DataFrame:
+    return _local(asked, areal.getis_ord_test, "g", "p", "q")
+
+
+def _local(asked: Asked, function: Callable[..., Any], *names: str) -> pl.DataFrame:
+    """A statistic of regions and those around."""
     require_columns(asked.cells.columns, asked.region, "lon", "lat", asked.value)
     if not asked.cells.schema[asked.value].is_numeric():
         raise MeasureInputError("JQ-ATLAS-016", column=asked.value, type=asked.cells.schema[asked.value])
     rows = asked.cells.drop_nulls(["lon", "lat", asked.value])
-    found = areal.local_moran(
-        rows[asked.value], rows["lon"], rows["lat"], band_km=asked.band_km, draws=asked.draws, seed=asked.seed
-    )
-    numbers = {name: pl.Series(getattr(found, name), nan_to_null=True) for name in ("i", "p", "q")}
-    kinds = pl.Series(found.kind, dtype=pl.String)
-    return rows.select(asked.region, asked.value).with_columns(**numbers, kind=kinds)
+    found = function(rows[asked.value], rows["lon"], rows["lat"], band_km=asked.band_km, **asked.random)
+    numbers = {name: pl.Series(getattr(found, name), nan_to_null=True) for name in names if name != "kind"}
+    kinds = {name: pl.Series(getattr(found, name), dtype=pl.String) for name in names if name == "kind"}
+    return rows.select(asked.region, asked.value).with_columns(**numbers, **kinds)
 
 
 _MEASURES: dict[Measure, Callable[[Asked], pl.DataFrame]] = {
@@ -358,6 +382,7 @@ _MEASURES: dict[Measure, Callable[[Asked], pl.DataFrame]] = {
     Measure.m: _m,
     Measure.kd: _kd,
     Measure.moran: _moran,
+    Measure.getis_ord: _getis_ord,
 }
 
 
