@@ -187,8 +187,8 @@ class NetworkTold:
                 spoken(core["size"]),
                 Text("核心企业", "firms in the core"),
                 Text(
-                    f"另有 {core['undecided']} 家去留两可；p = {_p(core['p'])}",
-                    f"{core['undecided']} of them or others could as well be out or in; p = {_p(core['p'])}",
+                    f"有 {core['undecided']} 家算在核心内或外都同样吻合；p = {_p(core['p'])}",
+                    f"firms that fit equally well inside or outside the core: {core['undecided']}; p = {_p(core['p'])}",
                 ),
             ),
             KeyFigure(
