@@ -190,7 +190,7 @@ def checked_weights(framework: Framework, weights: Mapping[str, float] | None) -
         JQ-ASSESS-011: they do not add up.
     """
     given = dict(weights or {})
-    nodes = {node.code: node.parent for node in (*framework.dimensions, *framework.indicators)}
+    nodes = {node.code: node.parent for node in framework.nodes}
     for code, weight in given.items():
         if nodes.get(code) is None or not 0 <= weight < np.inf:
             known = ", ".join(name for name, parent in nodes.items() if parent)
@@ -284,7 +284,7 @@ def _against_median(
 ) -> Floats:
     """What each score would lose if the indicator had the units' median, under the same weights."""
     steps, levels = framework.steps, framework.level(framework.root)
-    above = {node.code: node.parent for node in (*framework.dimensions, *framework.indicators)}
+    above = {node.code: node.parent for node in framework.nodes}
     out = np.full_like(leaves, np.nan)
     for k, code in enumerate(framework.codes):
         there = np.isfinite(leaves[:, k])
@@ -324,9 +324,7 @@ def _assembled(
             "observed": (weight * original).sum(axis=1),
         }
     ).with_columns(rank=pl.col(root).rank("min", descending=True).cast(pl.Int64))
-    stages = {
-        stage: pl.DataFrame({"unit": units} | _named(getattr(staged, stage), codes)) for stage in STAGES
-    }
+    stages = {stage: pl.DataFrame({"unit": units} | _named(getattr(staged, stage), codes)) for stage in STAGES}
     added = staged.normalised * _slopes(framework, scores, used)
     long = pl.DataFrame(
         {
@@ -340,7 +338,13 @@ def _assembled(
         }
     )
     filled = [
-        (units[cell.unit], codes[cell.indicator], cell.rule, cell.year, float(staged.imputed[cell.unit, cell.indicator]))
+        (
+            units[cell.unit],
+            codes[cell.indicator],
+            cell.rule,
+            cell.year,
+            float(staged.imputed[cell.unit, cell.indicator]),
+        )
         for cell in staged.filled
     ]
     schema = {"unit": pl.String, "indicator": pl.String, "rule": pl.String, "year": pl.Int64, "value": pl.Float64}
@@ -371,9 +375,7 @@ def _named(matrix: Floats, codes: tuple[str, ...]) -> dict[str, pl.Series]:
 def _treatment_table(staged: Staged) -> pl.DataFrame:
     numbers = ("skewness", "kurtosis", "skewness_after", "kurtosis_after")
     schema = {"indicator": pl.String, "action": pl.String, "points": pl.Int64} | dict.fromkeys(numbers, pl.Float64)
-    rows = [
-        (one.code, one.action, one.points, *(getattr(one, name) for name in numbers)) for one in staged.treatment
-    ]
+    rows = [(one.code, one.action, one.points, *(getattr(one, name) for name in numbers)) for one in staged.treatment]
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -12,7 +12,7 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -111,6 +111,7 @@ class Steps(Model):
     `weights` and `aggregate` hold for all levels, or one for each from the indicators upwards. `low` and `high` are the
     ends of the normalised scale (min-max, percentile), `mean` and `sd` those of z-scores. `screen`: least share of
     indicators that a unit must have, before or after imputation. `missing`: what to do where a value is still absent.
+    `consistency`: largest consistency ratio of judgements; `eigenvalue`: components beyond it count in PCA weights;
     `share_low`, `share_high`: bounds of an indicator's share in a benefit-of-the-doubt score.
     """
 
@@ -133,6 +134,7 @@ class Steps(Model):
     weights: Weighting | tuple[Weighting, ...] = "given"
     aggregate: Aggregation | tuple[Aggregation, ...] = "arithmetic"
     consistency: Annotated[float, Field(gt=0)] = 0.1
+    eigenvalue: Annotated[float, Field(gt=0)] = 1.0
     share_low: Annotated[float, Field(ge=0, le=1)] = 0.0
     share_high: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -173,9 +175,22 @@ class Framework(Model):
         """Its indicators, in order."""
         return tuple(indicator.code for indicator in self.indicators)
 
+    @property
+    def nodes(self) -> tuple[Dimension | Indicator, ...]:
+        """Dimensions, then indicators."""
+        return (*self.dimensions, *self.indicators)
+
     def children(self, parent: str) -> tuple[str, ...]:
         """Codes right below a dimension, dimensions first."""
-        return tuple(node.code for node in (*self.dimensions, *self.indicators) if node.parent == parent)
+        return self._below.get(parent, ())
+
+    @cached_property
+    def _below(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for node in self.nodes:
+            if node.parent is not None:
+                found[node.parent] = (*found.get(node.parent, ()), node.code)
+        return found
 
     def upwards(self) -> tuple[str, ...]:
         """Dimensions in an order in which every child comes before its parent."""
@@ -199,11 +214,11 @@ class Framework(Model):
 
     def given(self, code: str) -> float:
         """The weight that the framework gives a dimension or indicator."""
-        return next(node.weight for node in (*self.dimensions, *self.indicators) if node.code == code)
+        return next(node.weight for node in self.nodes if node.code == code)
 
     def named(self, code: str) -> Text:
         """The name of a dimension or indicator."""
-        return next(node.title for node in (*self.dimensions, *self.indicators) if node.code == code)
+        return next(node.title for node in self.nodes if node.code == code)
 
     def changed(self, **steps: Any) -> Framework:
         """The same with other steps.
@@ -388,12 +403,11 @@ def _wrong(body: Any, told: Mapping[str, Any], file: str) -> InputError:
 
 def _problems(framework: Framework, file: str) -> Iterator[InputError]:
     seen: dict[str, str] = {}
-    for kind, nodes in (("dimension", framework.dimensions), ("indicator", framework.indicators)):
-        for at, node in enumerate(nodes, 1):
-            if node.code in seen:
-                before = seen[node.code]
-                yield InputError("JQ-ASSESS-003", file=file, place=f"{kind} {at}", value=node.code, before=before)
-            seen.setdefault(node.code, f"{kind} {at}")
+    for at, node in enumerate(framework.nodes):
+        first = at - len(framework.dimensions)
+        place = f"dimension {at + 1}" if first < 0 else f"indicator {first + 1}"
+        if seen.setdefault(node.code, place) != place:
+            yield InputError("JQ-ASSESS-003", file=file, place=place, value=node.code, before=seen[node.code])
     yield from _tree_problems(framework, file)
     for indicator in framework.indicators:
         yield from _range_problems(indicator, file)
@@ -408,24 +422,24 @@ def _tree_problems(framework: Framework, file: str) -> Iterator[InputError]:
     roots = [code for code, parent in parents.items() if parent is None]
     if len(roots) != 1:
         yield InputError("JQ-ASSESS-005", file=file, roots=", ".join(roots) or "—")
-    for node in (*framework.dimensions, *framework.indicators):
+    for node in framework.nodes:
         if node.parent is not None and node.parent not in parents:
             known = ", ".join(parents)
             yield InputError("JQ-ASSESS-004", file=file, node=node.code, parent=node.parent, known=known)
-    for code in parents:
-        below = [node for node in (*framework.dimensions, *framework.indicators) if node.parent == code]
+    for code, parent in parents.items():
+        below = [node for node in framework.nodes if node.parent == code]
         if not any(node.weight > 0 for node in below):
             yield InputError("JQ-ASSESS-006", file=file, node=code)
-        up, met = parents[code], [code]
+        up, met = parent, [code]
         while up is not None and up in parents and up not in met:
             met.append(up)
             up = parents[up]
         if up == code:
             yield InputError("JQ-ASSESS-007", file=file, path=" → ".join((*met, code)))
-    for one in (*framework.judgements, *framework.budgets):
-        if one.parent not in parents:
-            known = ", ".join(parents)
-            yield InputError("JQ-ASSESS-004", file=file, node=type(one).__name__, parent=one.parent, known=known)
+    asked = [("judgement", one.parent) for one in framework.judgements]
+    for what, named in asked + [("budget", one.parent) for one in framework.budgets]:
+        if named not in parents:
+            yield InputError("JQ-ASSESS-004", file=file, node=what, parent=named, known=", ".join(parents))
 
 
 def _range_problems(indicator: Indicator, file: str) -> Iterator[InputError]:

@@ -41,7 +41,7 @@ def weights_of(
         case "critic":
             weights = critic_weights(values, parent)
         case "pca":
-            weights = pca_weights(values, parent)
+            weights = pca_weights(values, parent, least_eigenvalue=framework.steps.eigenvalue)
         case "ahp":
             weights = _judged(framework, parent, children)
         case "budget":
@@ -55,7 +55,9 @@ def weights_of(
 def _full(values: Floats, method: str, parent: str) -> Floats:
     rows: Floats = values[np.isfinite(values).all(axis=1)]
     if len(rows) < 3:
-        raise MeasureInputError("JQ-ASSESS-028", method=method, parent=parent, reason=f"units with all values: {len(rows)}")
+        raise MeasureInputError(
+            "JQ-ASSESS-028", method=method, parent=parent, reason=f"units with all values: {len(rows)}"
+        )
     flat = np.ptp(rows, axis=0) == 0
     if flat.any():
         reason = f"constant: {int(flat.sum())} of {len(flat)}"
@@ -74,7 +76,7 @@ def entropy_weights(values: Floats, parent: str = "index") -> Floats:
     Examples
     --------
     >>> entropy_weights(np.array([[1.0, 1.0], [1.0, 2.0], [1.5, 9.0]])).round(3).tolist()
-    [0.047, 0.953]
+    [0.049, 0.951]
     """
     rows = _full(values, "entropy", parent)
     if (rows < 0).any() or (rows.sum(axis=0) <= 0).any():
@@ -97,7 +99,7 @@ def critic_weights(values: Floats, parent: str = "index") -> Floats:
     Examples
     --------
     >>> critic_weights(np.array([[0.0, 0.0, 9.0], [5.0, 6.0, 0.0], [9.0, 9.0, 7.0]])).round(3).tolist()
-    [0.247, 0.259, 0.494]
+    [0.233, 0.259, 0.508]
     """
     rows = _full(values, "critic", parent)
     scaled = (rows - rows.min(axis=0)) / np.ptp(rows, axis=0)
@@ -120,8 +122,8 @@ def pca_weights(values: Floats, parent: str = "index", *, least_eigenvalue: floa
     Examples
     --------
     >>> values = np.array([[1.0, 1, 9], [2, 2.1, 3], [3, 2.9, 7], [4, 4.2, 4], [5, 4.9, 8]])
-    >>> pca_weights(values).round(2).tolist()
-    [0.34, 0.34, 0.32]
+    >>> pca_weights(values, least_eigenvalue=0.9).round(2).tolist()
+    [0.33, 0.33, 0.33]
     """
     rows = _full(values, "pca", parent)
     size, vectors = np.linalg.eigh(np.corrcoef(rows, rowvar=False))
