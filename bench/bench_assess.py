@@ -9,7 +9,7 @@ import polars as pl
 from measure import cost
 
 from jiqun.assess.framework import Framework, parse_framework
-from jiqun.assess.uncertainty import Uncertainty, uncertainty
+from jiqun.assess.rank_uncertainty import Uncertainty, uncertainty
 
 UNITS, INDICATORS, DIMENSIONS = 300, 60, 6
 

@@ -9,7 +9,7 @@ import pytest
 from jiqun import atlas
 from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import framework_of, shipped
-from jiqun.assess.uncertainty import uncertainty
+from jiqun.assess.rank_uncertainty import uncertainty
 
 CODES = ["competitiveness", "green", "health", "nqpf", "readiness"]
 

@@ -8,8 +8,8 @@ import pytest
 from test_composite import LEAVES, ROOT, TREE, framework, small, without
 
 from jiqun.assess.composite import composite_index
+from jiqun.assess.rank_uncertainty import SHIFT, uncertainty
 from jiqun.assess.sensitivity import sobol_indices
-from jiqun.assess.uncertainty import SHIFT, uncertainty
 from jiqun.core.errors import MeasureInputError, UsageError
 
 

@@ -3,9 +3,9 @@
 from jiqun.assess.composite import CompositeIndex, composite_index
 from jiqun.assess.framework import Framework, framework_of, parse_framework, shipped
 from jiqun.assess.frontier import Efficiency, dea
-from jiqun.assess.malmquist import Productivity, malmquist
+from jiqun.assess.productivity import Productivity, malmquist
+from jiqun.assess.rank_uncertainty import Uncertainty, uncertainty
 from jiqun.assess.table import indicator_columns
-from jiqun.assess.uncertainty import Uncertainty, uncertainty
 
 __all__ = [
     "CompositeIndex",

@@ -220,6 +220,32 @@ class Framework(Model):
         """The name of a dimension or indicator."""
         return next(node.title for node in self.nodes if node.code == code)
 
+    def only(self, columns: Sequence[str]) -> Framework:
+        """The same with the indicators alone whose column, and denominator, are among `columns` 只留有数据的指标.
+
+        Raises
+        ------
+        InputError
+            JQ-ASSESS-038: none is.
+        """
+        there = set(columns)
+        kept = [one for one in self.indicators if one.code in there and (one.denominator or one.code) in there]
+        if not kept:
+            raise InputError("JQ-ASSESS-038", framework=self.code, columns=", ".join(columns)[:400])
+        wanted = {one.parent for one in kept}
+        parents = {dimension.code: dimension.parent for dimension in self.dimensions}
+        for code in list(wanted):
+            up = parents[code]
+            while up is not None:
+                wanted.add(up)
+                up = parents[up]
+        left = tuple(dimension for dimension in self.dimensions if dimension.code in wanted)
+        return self.replaced(dimensions=left, indicators=tuple(kept))
+
+    def replaced(self, **fields: Any) -> Framework:
+        """The same with other fields; nothing that was worked out of the old ones is kept."""
+        return Framework(**({name: getattr(self, name) for name in Framework.model_fields} | fields))
+
     def changed(self, **steps: Any) -> Framework:
         """The same with other steps.
 
@@ -234,7 +260,7 @@ class Framework(Model):
             told = error.errors(include_url=False, include_input=False, include_context=False)[0]
             what = str(told["loc"][0])
             raise UsageError("JQ-ASSESS-032", what=what, value=steps.get(what), expected=told["msg"]) from error
-        return self.model_copy(update={"steps": altered})
+        return self.replaced(steps=altered)
 
 
 @dataclass(frozen=True)
@@ -319,6 +345,17 @@ def shipped() -> tuple[Framework, ...]:
     folder = files("jiqun.assess").joinpath("data", "frameworks")
     found = sorted((path for path in folder.iterdir() if path.name.endswith(".toml")), key=lambda path: path.name)
     return tuple(parse_framework(path.read_text(encoding="utf-8"), path.name) for path in found)
+
+
+def shipped_text(code: str) -> str:
+    """The TOML of a shipped framework, to write one's own from.
+
+    Examples
+    --------
+    >>> shipped_text("green").splitlines()[0]
+    'code = "green"'
+    """
+    return files("jiqun.assess").joinpath("data", "frameworks", f"{code}.toml").read_text(encoding="utf-8")
 
 
 def framework_of(name: str | Path) -> Framework:

@@ -14,6 +14,7 @@ from polars.exceptions import PanicException
 from jiqun import __version__
 from jiqun.cli import (
     account,
+    assess,
     atlas,
     chain,
     changes,
@@ -50,6 +51,7 @@ for room in (
     classify,
     atlas,
     chain,
+    assess,
     report,
     roster,
     account,

@@ -218,14 +218,11 @@ def _bounded(
             off = sorted(set(other[unit].to_list()) ^ set(table.units)) or ["twice"]
             reason = f"{unit}: {', '.join(map(str, off[:5]))}"
             raise MeasureInputError("JQ-ASSESS-031", boundary=name, reason=reason, expected=f"{len(table.units)}")
-        bare = framework.model_copy(
-            update={"indicators": tuple(one for one in framework.indicators if one.code in brought)}
-        )
-        plain = bare.model_copy(
-            update={
-                "indicators": tuple(one.model_copy(update={"denominator": None}) for one in bare.indicators),
-                "steps": bare.steps.model_copy(update={"group": None}),
-            }
+        plain = framework.replaced(
+            indicators=tuple(
+                one.model_copy(update={"denominator": None}) for one in framework.indicators if one.code in brought
+            ),
+            steps=framework.steps.model_copy(update={"group": None}),
         )
         read = index_table(pl.DataFrame({unit: table.units}).join(other, on=unit, how="left"), plain, unit=unit)
         values = table.values.copy()
