@@ -29,6 +29,19 @@ from jiqun.core.lineage import Lineage, Source
 
 SHOWN = 30
 """Bars of a figure, and rows of long tables in a report to read; a workbook, CSV and JSON have all."""
+NAME = "name"
+"""A column of what a code in another column is called."""
+READ = ("unit", "indicator", NAME, "raw", "imputed_by", "normalised", "weight", "contribution", "against_median")
+"""Columns of the trace in a report to read."""
+CHOICES = {
+    "impute": Text("插补", "imputation"),
+    "treat": Text("极端值处理", "treatment of outliers"),
+    "normalise": Text("标准化", "normalisation"),
+    "boundary": Text("集群边界", "cluster boundary"),
+    "weights": Text("权重", "weights"),
+    "aggregate": Text("合成方式", "aggregation"),
+    "leave_out": Text("剔除指标", "indicator left out"),
+}
 Heads = dict[str, tuple[str, str, Kind, int]]
 """Of a table: column to zh, en, kind and digits."""
 
@@ -44,7 +57,7 @@ _RANKS: Heads = {
 }
 _TRACE: Heads = {
     "indicator": ("指标", "indicator", "text", 0),
-    "name": ("名称", "name", "text", 0),
+    NAME: ("名称", "name", "text", 0),
     "raw": ("原值", "raw", "number", 4),
     "denominated": ("除以基数后", "per denominator", "number", 4),
     "imputed": ("插补后", "after imputation", "number", 4),
@@ -59,7 +72,7 @@ _TRACE: Heads = {
 }
 _WEIGHTS: Heads = {
     "code": ("代码", "code", "text", 0),
-    "name": ("名称", "name", "text", 0),
+    NAME: ("名称", "name", "text", 0),
     "parent": ("上级", "parent", "text", 0),
     "weight": ("同级权重", "share within parent", "share", 2),
     "overall": ("总权重", "overall weight", "share", 2),
@@ -86,11 +99,13 @@ _RELIABILITY: Heads = {
 }
 _FACTORS: Heads = {
     "factor": ("因素", "factor", "text", 0),
+    NAME: ("名称", "name", "text", 0),
     "alternatives": ("备选", "alternatives", "text", 0),
 }
 _SENSITIVITY: Heads = {
     "output": ("结果", "output", "text", 0),
     "factor": ("因素", "factor", "text", 0),
+    NAME: ("名称", "name", "text", 0),
     "first": ("一阶", "first order", "number", 3),
     "first_low": ("一阶下限", "first order from", "number", 3),
     "first_high": ("一阶上限", "first order to", "number", 3),
@@ -117,23 +132,37 @@ def index_document(found: CompositeIndex, inputs: Sequence[Source] = (), *, full
     """
     framework = found.framework
     most = None if full else SHOWN
-    first = found.scores.row(0, named=True)
     year = "" if found.year is None else str(found.year)
     source = _source(framework)
+    called = _called(framework)
+    trace = _UNIT | _TRACE
+    if not full:
+        trace = {key: trace[key] for key in READ}
     steps = [
         Section(
             "where-from",
             Text("每个得分从何而来", "Where each score comes from"),
             (
-                _table("trace", Text("逐项溯源", "Trace"), _traces(found), _UNIT | _TRACE, source, year, most),
-                _table("weights", Text("权重", "Weights"), _named(found), _WEIGHTS, source, year),
+                _table(
+                    "trace",
+                    Text("逐项溯源", "Trace"),
+                    _traces(found),
+                    trace,
+                    source,
+                    year,
+                    most,
+                    ("indicator", called),
+                ),
+                _table(
+                    "weights", Text("权重", "Weights"), found.weights, _WEIGHTS, source, year, None, ("code", called)
+                ),
             ),
         ),
         Section("each-step", Text("各步做了什么", "What each step did"), tuple(_steps(found, source, year, most))),
     ]
     lead = Text(
-        f"{len(found.units)} 个单元，{len(framework.codes)} 项指标；最高为 {first['unit']}({first[framework.root]:.1f})。",
-        f"{len(found.units)} units, {len(framework.codes)} indicators; highest: {first['unit']} ({first[framework.root]:.1f}).",
+        f"{len(found.units)} 个单元，{len(framework.codes)} 项指标",
+        f"{len(found.units)} units, {len(framework.codes)} indicators",
     )
     bars = tuple(
         Bar(Text(str(row["unit"]), str(row["unit"])), row[framework.root])
@@ -143,7 +172,6 @@ def index_document(found: CompositeIndex, inputs: Sequence[Source] = (), *, full
     scores = _table("scores", Text("得分与名次", "Scores and ranks"), found.scores, _score_heads(found), source, year)
     blocks: tuple[Block, ...] = (
         *_said(framework),
-        Paragraph(lead, "lead"),
         KeyFigures(
             (
                 KeyFigure(_number(len(found.units)), Text("被评单元", "units rated")),
@@ -151,11 +179,24 @@ def index_document(found: CompositeIndex, inputs: Sequence[Source] = (), *, full
                 KeyFigure(_number(found.imputed.height), Text("插补的数值", "values imputed")),
             )
         ),
-        Figure("scores-figure", framework.title, Text("得分", "score"), Bars(bars, Text("分", "points")), scores),
+        Figure("scores-figure", _leader(found), Text("得分", "score"), Bars(bars, Text("分", "points")), scores),
         *steps,
         _method(framework),
     )
     return Document(framework.title, lead, blocks, _lineage("assess.composite_index", framework, inputs, {}))
+
+
+def _leader(found: CompositeIndex) -> Text:
+    """The finding: who is first, and by how much."""
+    root = found.framework.root
+    first, second = found.scores.head(2).to_dicts()
+    if second[root] is None:
+        return Text(f"只有 {first['unit']} 有得分", f"Only {first['unit']} has a score")
+    lead = first[root] - second[root]
+    return Text(
+        f"{first['unit']} 居首，领先 {second['unit']} {lead:.1f} 分",
+        f"{first['unit']} leads {second['unit']} by {lead:.1f} points",
+    )
 
 
 def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, full: bool = True) -> Document:
@@ -172,11 +213,13 @@ def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, f
         for row in found.ranks.head(SHOWN).to_dicts()
     )
     ranks = _table("ranks", Text("名次区间", "Rank intervals"), found.ranks, _UNIT | _RANKS, source)
-    tables: list[Block] = [_table("factors", Text("哪些选择在变", "What varies"), found.factors, _FACTORS, source)]
+    choices = ("factor", CHOICES)
+    title = Text("哪些选择在变", "What varies")
+    tables: list[Block] = [_table("factors", title, found.factors, _FACTORS, source, called=choices)]
     if found.sensitivity.height:
         whole = found.sensitivity.filter(pl.col("output") == SHIFT) if not full else found.sensitivity
         title = Text("哪个因素影响名次", "Which choice moves ranks")
-        tables.append(_table("sensitivity", title, whole, _SENSITIVITY, source))
+        tables.append(_table("sensitivity", title, whole, _SENSITIVITY, source, called=choices))
     if found.boundaries.height:
         title = Text("集群边界", "Cluster boundary")
         tables.append(_table("boundaries", title, found.boundaries, _BOUNDARIES, source))
@@ -184,10 +227,9 @@ def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, f
     tables.append(_table("dominance", title, found.dominance, _DOMINANCE, source, "", most))
     blocks: tuple[Block, ...] = (
         *_said(framework),
-        Paragraph(lead, "lead"),
         Figure(
             "ranks-figure",
-            Text(f"{framework.zh}：名次区间", f"{framework.en}: rank intervals"),
+            lead,
             Text("名次中位数与区间", "median rank and interval"),
             Bars(bars, Text("名次", "rank"), digits=0),
             ranks,
@@ -204,7 +246,8 @@ def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, f
     )
     more = {"runs": found.runs, "factors": dict(found.factors.iter_rows())}
     title = Text(f"{framework.zh}：名次有多可靠", f"{framework.en}: how sure ranks are")
-    return Document(title, lead, blocks, _lineage("assess.uncertainty", framework, inputs, more))
+    what = Text(f"{found.runs:,} 次模拟，{len(found.units)} 个单元", f"{found.runs:,} runs, {len(found.units)} units")
+    return Document(title, what, blocks, _lineage("assess.uncertainty", framework, inputs, more))
 
 
 def framework_table(framework: Framework) -> pl.DataFrame:
@@ -245,9 +288,17 @@ def _lineage(method: str, framework: Framework, inputs: Sequence[Source], more: 
 
 
 def _table(
-    name: str, title: Text, frame: pl.DataFrame, heads: Heads, source: Text, as_of: str = "", most: int | None = None
+    name: str,
+    title: Text,
+    frame: pl.DataFrame,
+    heads: Heads,
+    source: Text,
+    as_of: str = "",
+    most: int | None = None,
+    called: tuple[str, Mapping[str, Text]] | None = None,
 ) -> Table:
-    kept = {key: head for key, head in heads.items() if key in frame.columns}
+    """A frame as a table; `called` names a column of codes and what they are called, for the column `NAME`."""
+    kept = {key: head for key, head in heads.items() if key in frame.columns or (key == NAME and called)}
     columns = tuple(Column(key, Text(zh, en), kind, digits) for key, (zh, en, kind, digits) in kept.items())
     cut = frame if most is None else frame.head(most)
     note = None
@@ -256,7 +307,12 @@ def _table(
             f"前 {cut.height} 行，共 {frame.height:,} 行；工作簿中有全部。",
             f"The first {cut.height} of {frame.height:,} rows; a workbook has all.",
         )
-    return Table(name, title, columns, cut.select(list(kept)).rows(), source, as_of, note)
+    code, names = called or ("", {})
+    rows = [
+        tuple(names.get(row[code], row[code]) if key == NAME and called else row[key] for key in kept)
+        for row in cut.to_dicts()
+    ]
+    return Table(name, title, columns, rows, source, as_of, note)
 
 
 def _score_heads(found: CompositeIndex) -> Heads:
@@ -266,18 +322,13 @@ def _score_heads(found: CompositeIndex) -> Heads:
     return heads | {"observed": ("有实测数据的权重", "weight with data of its own", "share", 0)}
 
 
-def _named(found: CompositeIndex) -> pl.DataFrame:
-    return found.weights.with_columns(name=_names(found.framework, found.weights["code"]))
-
-
-def _names(framework: Framework, codes: pl.Series) -> pl.Series:
-    return pl.Series([f"{one.zh} {one.en}" for one in map(framework.named, codes)])
+def _called(framework: Framework) -> dict[str, Text]:
+    return {node.code: node.title for node in framework.nodes}
 
 
 def _traces(found: CompositeIndex) -> pl.DataFrame:
     order = found.scores["unit"].to_list()
-    every = pl.concat([found.trace(unit).select(pl.lit(unit).alias("unit"), pl.all()) for unit in order])
-    return every.with_columns(name=_names(found.framework, every["indicator"]))
+    return pl.concat([found.trace(unit).select(pl.lit(unit).alias("unit"), pl.all()) for unit in order])
 
 
 def _steps(found: CompositeIndex, source: Text, year: str, most: int | None) -> Iterator[Block]:

@@ -462,7 +462,7 @@ def _factors(space: _Space, framework: Framework) -> pl.DataFrame:
             case "aggregate":
                 options = [told(change) for change in space.aggregate]
             case "leave_out":
-                options = ["—", *framework.codes]
+                options = ["none", f"one of {len(framework.codes)} indicators"]
             case _:
                 options = [told(change) for change in space.steps[name]]
         rows.append((name, "; ".join(options)))

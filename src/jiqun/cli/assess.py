@@ -21,7 +21,7 @@ from jiqun.cli.report import LanguageOption, Tongue
 from jiqun.cli.report import write as write_report
 from jiqun.cli.tables import read_table, source_of
 from jiqun.core.clock import system_clock
-from jiqun.core.document import Document
+from jiqun.core.document import Document, Text
 from jiqun.core.errors import UsageError, current_language
 from jiqun.report import tables
 
@@ -310,13 +310,14 @@ def _deliver(document: Document, show: str, output: Path | None, language: Tongu
     elif output is None and chosen is not None:
         spoken = language.value if language else current_language()
         keys = [column.key for column in chosen.columns]
-        rows = pl.DataFrame(chosen.rows, schema=keys, orient="row", infer_schema_length=None)
+        told = [tuple(cell.get(spoken) if isinstance(cell, Text) else cell for cell in row) for row in chosen.rows]
+        rows = pl.DataFrame(told, schema=keys, orient="row", infer_schema_length=None)
         write(rows, form, title=chosen.title.get(spoken))
     elif output is not None and chosen is not None and suffix == ".csv":
         _write_bytes(output, tables.csv(chosen))
     elif output is not None and suffix == ".json":
-        told = {one.id: json.loads(tables.as_json(one)) for one in every}
-        _write_text(output, json.dumps(told, ensure_ascii=False, indent=1))
+        all_ = {one.id: json.loads(tables.as_json(one)) for one in every}
+        _write_text(output, json.dumps(all_, ensure_ascii=False, indent=1))
     elif output is not None:
         write_report(document, output, language, None, system_clock)
 
