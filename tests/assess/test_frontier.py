@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from jiqun.assess import dea
 from jiqun.assess.envelopment import Programme
-from jiqun.assess.frontier_bootstrap import bandwidth
+from jiqun.assess.frontier_bootstrap import bandwidth, quick_scores
 from jiqun.assess.frontier_document import efficiency_document
-from jiqun.assess.units import Columns
+from jiqun.assess.radial import Frontier
+from jiqun.assess.units import Columns, Points
 from jiqun.core.document import Figure, Section
 from jiqun.core.errors import JiqunError, MeasureInputError, UsageError
 from jiqun.core.lineage import Source
@@ -237,6 +238,17 @@ class TestBootstrap:
         assert (scores["high"] <= scores["score"] + 1e-9).all()
         assert dea(table, **asked, seed=1).scores.equals(scores)
         assert not dea(table, **asked, seed=2).scores.equals(scores)
+
+    @settings(max_examples=8)
+    @given(seed=st.integers(0, 10_000), n=st.integers(5, 40), m=st.integers(1, 4), s=st.integers(1, 3))
+    def test_the_compiled_tableau_gives_the_scores_of_highs(self, seed, n, m, s):
+        one, two = (Points(*arrays(made(n, k, m, s))) for k in (seed, seed + 1))
+        for returns in linear.RETURNS:
+            for direction in ("input", "output"):
+                slow = Frontier(one, returns, direction)
+                for points in (one, two):
+                    quick = quick_scores(one, points, returns, direction)
+                    assert quick == pytest.approx(slow.scores(points), rel=1e-8, nan_ok=True)
 
     def test_what_gives_no_interval_is_refused(self):
         table = made(12, 1)

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from jiqun.assess import units as unit_tables
-from jiqun.assess.frontier_bootstrap import check_draws, shifted
-from jiqun.assess.radial import EFFICIENT, Frontier, Returns
+from jiqun.assess.frontier_bootstrap import check_draws, quick_scores, shifted
+from jiqun.assess.radial import EFFICIENT, Direction, Frontier, Returns
 from jiqun.assess.units import Columns, Points, Remark
 from jiqun.core.arrays import Floats
 from jiqun.core.errors import MeasureInputError, UsageError
@@ -24,6 +24,7 @@ from jiqun.core.progress import Progress, silent
 
 Orientation = Literal["input", "output"]
 Incomplete = Literal["refuse", "drop"]
+Scores = Callable[[Points, Points, Returns, Direction], Floats]
 MEASURES = (
     "malmquist",
     "efficiency_change",
@@ -173,7 +174,7 @@ def malmquist(
     for k, span in enumerate(len(gap) + 1 for gap in gaps):
         pair = points[k], points[k + 1]
         head = {unit: names, "before": [periods[k]] * len(names), "after": [periods[k + 1]] * len(names)}
-        found = _changes(pair, pair, orientation)
+        found = _changes(pair, pair, orientation, _against)
         seven = {name: pl.Series(found[name], nan_to_null=True) for name in MEASURES}
         rows = pl.DataFrame({**head, "span": [span] * len(names), **seven})
         changes.append(rows.with_columns(per_period=pl.col("malmquist") ** (1 / span)))
@@ -256,14 +257,13 @@ def _points(table: pl.DataFrame, unit: str, period: str, columns: Columns, at: A
 
 
 def _changes(
-    points: tuple[Points, Points], reference: tuple[Points, Points], orientation: Orientation
+    points: tuple[Points, Points], reference: tuple[Points, Points], orientation: Orientation, score: Scores
 ) -> dict[str, Floats]:
     """The seven measures of two periods' points against two periods' reference sets."""
-    crs: Returns = "crs"
-    c11, c21 = _against(reference[0], crs, orientation, points)
-    c12, c22 = _against(reference[1], crs, orientation, points)
-    v11, v21 = _against(reference[0], "vrs", orientation, points)
-    v12, v22 = _against(reference[1], "vrs", orientation, points)
+    c11, c21 = (score(reference[0], each, "crs", orientation) for each in points)
+    c12, c22 = (score(reference[1], each, "crs", orientation) for each in points)
+    v11, v21 = (score(reference[0], each, "vrs", orientation) for each in points)
+    v12, v22 = (score(reference[1], each, "vrs", orientation) for each in points)
     index = np.sqrt(c21 / c11 * c22 / c12)
     efficiency, pure = c22 / c11, v22 / v11
     technical_vrs = np.sqrt(v21 / v22 * v11 / v12)
@@ -279,13 +279,10 @@ def _changes(
     return dict(zip(MEASURES, found, strict=True))
 
 
-def _against(
-    reference: Points, returns: Returns, orientation: Orientation, points: tuple[Points, Points]
-) -> tuple[Floats, Floats]:
-    """Scores of both periods' points against one frontier; scores of 1 but for rounding are 1."""
-    frontier = Frontier(reference, returns, orientation)
-    first, second = (frontier.scores(each) for each in points)
-    return np.where(np.abs(first - 1) < EFFICIENT, 1.0, first), np.where(np.abs(second - 1) < EFFICIENT, 1.0, second)
+def _against(reference: Points, points: Points, returns: Returns, orientation: Direction) -> Floats:
+    """Scores against one frontier; scores of 1 but for rounding are 1."""
+    found = Frontier(reference, returns, orientation).scores(points)
+    return np.where(np.abs(found - 1) < EFFICIENT, 1.0, found)
 
 
 def _drawn(
@@ -303,7 +300,7 @@ def _drawn(
 
         γ = c + (1 + s (δ* − 1) + h s L z − c) / √(1 + h²),  reflected where γ < 1,  h = (4/(5 n))^(1/6),  L Lᵀ = cov(δ)
     """
-    own = [_against(each, "vrs", orientation, (each, each))[0] for each in points]
+    own = [_against(each, each, "vrs", orientation) for each in points]
     delta = np.column_stack([1 / score for score in own])
     if (delta <= 1 + EFFICIENT).all():
         raise MeasureInputError("JQ-ASSESS-055")
@@ -319,7 +316,7 @@ def _drawn(
         centre = base.mean(axis=0)
         gamma = 1 + np.abs(centre + (base + noise - centre) / np.sqrt(1 + h**2) - 1)
         one, two = (shifted(each, gamma[:, at] / delta[:, at], orientation) for at, each in enumerate(points))
-        for name, found in _changes(points, (one, two), orientation).items():
+        for name, found in _changes(points, (one, two), orientation, quick_scores).items():
             drawn[name][k] = found
         progress(k + 1)
     return drawn
