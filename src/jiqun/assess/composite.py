@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from jiqun.assess.aggregation import combine, refused, slopes
+from jiqun.assess.aggregation import combine, refused, slopes, told_apart
 from jiqun.assess.framework import Aggregation, Framework, Weighting, checked_sum
 from jiqun.assess.steps import Staged, run_steps
 from jiqun.assess.table import IndexTable, index_table
@@ -323,7 +323,9 @@ def _assembled(
             **{code: pl.Series(scores[code], nan_to_null=True) for code in ordered},
             "observed": (weight * original).sum(axis=1),
         }
-    ).with_columns(rank=pl.col(root).rank("min", descending=True).cast(pl.Int64))
+    )
+    apart = pl.Series(told_apart(scores[root]), nan_to_null=True)
+    ranked = ranked.with_columns(rank=apart.rank("min", descending=True).cast(pl.Int64))
     stages = {stage: pl.DataFrame({"unit": units} | _named(getattr(staged, stage), codes)) for stage in STAGES}
     added = staged.normalised * _slopes(framework, scores, used)
     long = pl.DataFrame(

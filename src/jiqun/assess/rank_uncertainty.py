@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
-from jiqun.assess.aggregation import combine
+from jiqun.assess.aggregation import combine, told_apart
 from jiqun.assess.composite import (
     check_mixed,
     check_values,
@@ -392,7 +392,7 @@ def _ranked(scores: Floats, what: str, units: tuple[str, ...]) -> Integers:
     gone = np.argwhere(~np.isfinite(scores))
     if len(gone):
         raise MeasureInputError("JQ-ASSESS-033", combination=what, reason=f"{units[gone[0][1]]}: NaN")
-    return np.asarray(rankdata(-scores, method="min", axis=1), dtype=np.int64)
+    return np.asarray(rankdata(-told_apart(scores), method="min", axis=1), dtype=np.int64)
 
 
 def _summary(units: tuple[str, ...], reference: Integers, ranks: Integers, top: int, level: float) -> pl.DataFrame:
@@ -415,6 +415,7 @@ def _summary(units: tuple[str, ...], reference: Integers, ranks: Integers, top: 
 
 def _dominance(units: tuple[str, ...], scores: Floats) -> pl.DataFrame:
     n = len(units)
+    scores = told_apart(scores)
     p = np.stack([(scores[:, [u]] > scores).mean(axis=0) for u in range(n)])
     u, other = (side.ravel() for side in np.indices((n, n)))
     apart = u != other
