@@ -428,3 +428,46 @@ def test_unknown_frameworks_and_steps_are_refused(tmp_path):
         framework_of(tmp_path / "absent.toml")
     with pytest.raises(UsageError, match="JQ-ASSESS-032"):
         framework(LEAVES, TREE).changed(normalise="other")
+
+
+PANEL = {
+    "hitech_revenue_100m": "亿元",
+    "rd_spend_100m": "亿元",
+    "rd_intensity_pct": "%",
+    "invention_patents_in_force": "件",
+}
+
+
+def test_a_real_panel_fills_the_year_without_a_yearbook_table_from_its_neighbours(shared_data):
+    """China's provinces in 2017, when no yearbook has the high-tech table: every province takes its own 2018 figure, the
+    later of two equally near; the rest is as printed, and the trace says so."""
+    table = pl.read_csv(shared_data / "real" / "cn-province-hightech-panel" / "panel_core_wide.csv")
+    told = framework(
+        [{"code": code, "unit": unit} for code, unit in PANEL.items()], steps={"treat": "winsorise_or_log"}
+    )
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-014"):
+        composite_index(table, told, unit="province", year="year", of=2017)
+    found = composite_index(table, told.changed(impute="nearest_year"), unit="province", year="year", of=2017)
+    assert len(found.units) == 31
+    filled = found.imputed.filter(pl.col("indicator") == "hitech_revenue_100m")
+    assert filled["unit"].n_unique() == 31
+    assert set(filled["year"]) == {2018}
+    own = table.filter(pl.col("year") == 2018, pl.col("province") == "广东")["hitech_revenue_100m"][0]
+    trace = found.trace("广东").row(0, named=True)
+    assert (trace["raw"], trace["imputed"], trace["from_year"]) == (None, own, 2018)
+    assert found.scores["observed"].to_list() == pytest.approx([0.75] * 31)
+    assert set(found.scores["unit"][:3]) == {"北京", "广东", "江苏"}
+
+
+def test_real_units_of_measure_that_were_mixed_up_are_found(shared_data):
+    """In the panel's long table some counts are labelled 万元 in one year; the wide table is refused, with both units."""
+    rows = pl.read_csv(
+        shared_data / "real" / "cn-province-hightech-panel" / "panel_long.csv", infer_schema_length=None
+    ).filter(pl.col("dataset") == "IndustryRD", pl.col("province") != "全国")
+    ask = {"unit": "province", "measure": "unit", "year": "year"}
+    sound = framework([{"code": "v4_cy_RDhd_nbzc", "unit": "万元"}])
+    assert {"province", "year", "v4_cy_RDhd_nbzc"} <= set(indicator_columns(rows, sound, **ask).columns)
+    mixed = framework([{"code": "v4_cy_qyzl_fms", "unit": "件"}])
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-021") as error:
+        indicator_columns(rows, mixed, **ask)
+    assert "万元" in str(error.value)
