@@ -111,7 +111,8 @@ def dea(
         `remarks` (JQ-ASSESS-046) too.
     bootstrap, level, seed
         Radial only: replications (0: none; 2,000 are usual) that give `bias`, `corrected` = score − bias, and the interval
-        `low` to `high` of the score. It varies what the sample of units could have been, not errors of measurement.
+        `low` to `high` of the score. It varies what the sample of units could have been, not errors of measurement, and is
+        too short where units are few: in simulations intervals of 95 % covered 80 % with 50 units, 87 % with 100.
     force
         Compute though there are fewer units than max(m s, 3 (m + s)).
 

@@ -50,7 +50,7 @@ def smoothed_bootstrap(
         bias = mean δ̂* − δ̂,  corrected = δ̂ − bias,  interval: 2 δ̂ − quantiles of δ̂*
 
     and all is turned back to scores. h is Silverman's rule for the reflected distances without those of 1, rescaled to the
-    sample (Daraio and Simar 2007, section 3.4).
+    sample (Daraio and Simar 2007).
 
     Raises
     ------

@@ -43,7 +43,7 @@ class Columns:
     def least(self) -> int:
         """Fewest units that tell anything: max(m s, 3 (m + s)), undesirable outputs counted among the outputs.
 
-        Source: Cooper, Seiford and Tone (2007), Data Envelopment Analysis, 2nd ed., Springer, section 5.8.
+        Source: Cooper, Seiford and Tone (2007), Data Envelopment Analysis, 2nd ed., Springer.
 
         Examples
         --------
