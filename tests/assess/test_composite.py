@@ -262,6 +262,7 @@ BAD = {
     "an indicator without values": ({"a": [None] * 8}, {}, "JQ-ASSESS-014"),
     "words": ({"a": ["x"] * 8}, {}, "JQ-ASSESS-016"),
     "an infinite value": ({"a": [float("inf")] + [1.0] * 7}, {}, "JQ-ASSESS-017"),
+    "a value beyond reckoning": ({"a": [1e300] + [1.0] * 7}, {}, "JQ-ASSESS-017"),
     "a missing value": ({"a": [None, *range(7)]}, {}, "JQ-ASSESS-019"),
     "no groups": ({"a": [None, *range(7)]}, {"impute": "group_mean"}, "JQ-ASSESS-023"),
     "no years": ({"a": [None, *range(7)]}, {"impute": "nearest_year"}, "JQ-ASSESS-024"),
@@ -283,6 +284,14 @@ def test_bad_input_is_a_coded_error(case):
     table = small().with_columns(**{name: pl.Series(values, strict=False) for name, values in columns.items()})
     with pytest.raises((MeasureInputError, UsageError), match=code):
         composite_index(table, framework(LEAVES, TREE, steps=steps))
+
+
+def test_a_mean_that_gaps_and_low_values_bring_below_zero_names_the_lowest_value():
+    table = small().with_columns([pl.when(pl.int_range(8) != k).then(pl.col(c)).alias(c) for k, c in enumerate("abcd")])
+    told = framework(LEAVES, TREE, steps={"normalise": "z", "aggregate": "mpi_minus", "missing": "renormalise"})
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-020") as error:
+        composite_index(table, told)
+    assert float(error.value.fields["value"]) < 0
 
 
 def test_one_unit_a_unit_twice_and_mixed_units_are_refused():

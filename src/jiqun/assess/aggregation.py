@@ -109,13 +109,21 @@ def slopes(values: Floats, weights: Floats, how: Aggregation) -> Floats:
     return np.where(there & np.isfinite(found), found, 0.0)
 
 
-def refused(values: Floats, how: Aggregation) -> tuple[int, int] | None:
-    """The unit and child, by position, of the first value that the mean cannot take."""
+def refused(values: Floats, how: Aggregation) -> tuple[int, int, float] | None:
+    """The first value that the mean cannot take: its unit and child, by position, and the value.
+
+    A Mazziotta–Pareto index fails by a mean <= 0 over children; then it is the lowest of them.
+    """
     at = values.reshape(-1, *values.shape[-2:])
     if how in {"geometric", "harmonic"}:
         bad = np.argwhere(at <= 0)
     elif how.startswith("mpi"):
-        bad = np.argwhere(np.nan_to_num(at, nan=1.0).sum(axis=-1, keepdims=True) <= 0)
+        bad = np.argwhere(np.nan_to_num(at, nan=0.0).sum(axis=-1) <= 0)
+        bad = bad[np.isfinite(at[bad[:, 0], bad[:, 1]]).any(axis=-1)]
     else:
         return None
-    return (int(bad[0][1]), int(bad[0][2])) if len(bad) else None
+    if not len(bad):
+        return None
+    run, unit, *child = (int(k) for k in bad[0])
+    which = child[0] if child else int(np.nanargmin(at[run, unit]))
+    return unit, which, float(at[run, unit, which])

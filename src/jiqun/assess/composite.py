@@ -246,10 +246,9 @@ def check_values(
     """
     bad = refused(values, how)
     if bad is not None:
-        at = values.reshape(-1, *values.shape[-2:])
-        value = float(np.nanmin(at[:, bad[0], bad[1]]))
+        unit, child, value = bad
         raise MeasureInputError(
-            "JQ-ASSESS-020", how=how, parent=parent, unit=units[bad[0]], child=children[bad[1]], value=f"{value:.6g}"
+            "JQ-ASSESS-020", how=how, parent=parent, unit=units[unit], child=children[child], value=f"{value:.6g}"
         )
 
 
@@ -409,7 +408,7 @@ def _r(x: Floats, y: Floats) -> float | None:
     x, y = x[both], y[both]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    return float(np.corrcoef(x, y)[0, 1])
+    return float(np.corrcoef((x - x.mean()) / np.ptp(x), (y - y.mean()) / np.ptp(y))[0, 1])
 
 
 def _reliability(framework: Framework, scores: Mapping[str, Floats]) -> pl.DataFrame:

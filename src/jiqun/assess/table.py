@@ -15,6 +15,8 @@ from jiqun.core.errors import MeasureInputError
 from jiqun.core.frames import as_polars
 
 LEAST_UNITS = 2
+LARGEST = 1e60
+"""Beyond it, fourth powers are no numbers any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ def index_table(
     ------
     MeasureInputError
         JQ-USE-003: a column is missing. JQ-ASSESS-012: a unit twice in one year, or without a name. JQ-ASSESS-013: fewer
-        than 2 units. JQ-ASSESS-016, -017: not numbers, not finite. JQ-ASSESS-018: a denominator <= 0 (where it is missing
+        than 2 units. JQ-ASSESS-016, -017: not numbers, or beyond 1e60. JQ-ASSESS-018: a denominator <= 0 (where it is missing
         the value is unknown). JQ-ASSESS-022: indicators not valid in the year. JQ-ASSESS-024: a year is asked for that there is not.
 
     Examples
@@ -206,7 +208,7 @@ def _matrix(table: pl.DataFrame, names: tuple[str, ...], units: tuple[str, ...])
                 continue
             raise MeasureInputError("JQ-ASSESS-016", column=name, value=column.drop_nulls()[0])
         matrix[:, k] = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        infinite = np.flatnonzero(np.isinf(matrix[:, k]))
+        infinite = np.flatnonzero(np.abs(matrix[:, k]) > LARGEST)
         if len(infinite):
             raise MeasureInputError("JQ-ASSESS-017", column=name, unit=units[infinite[0]])
     return matrix

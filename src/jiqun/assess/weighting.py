@@ -126,7 +126,8 @@ def pca_weights(values: Floats, parent: str = "index", *, least_eigenvalue: floa
     [0.33, 0.33, 0.33]
     """
     rows = _full(values, "pca", parent)
-    size, vectors = np.linalg.eigh(np.corrcoef(rows, rowvar=False))
+    scaled = (rows - rows.mean(axis=0)) / np.ptp(rows, axis=0)  # only so that no square is too small to be a number
+    size, vectors = np.linalg.eigh(np.corrcoef(scaled, rowvar=False))
     size, vectors = size[::-1], vectors[:, ::-1]
     keep = max(1, int((size > least_eigenvalue + 1e-12).sum()))
     loadings = _varimax(vectors[:, :keep] * np.sqrt(size[:keep]))
