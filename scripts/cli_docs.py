@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from jiqun.cli.app import app
+from jiqun.cli.app import assembled
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
@@ -22,7 +22,7 @@ or of the system; [every message](messages.md) has a stable code.
 
 def render() -> str:
     """The page as it should be now."""
-    return "\n".join([HEAD, *_command(get_command(app), "jiqun", None)]).rstrip() + "\n"
+    return "\n".join([HEAD, *_command(get_command(assembled()), "jiqun", None)]).rstrip() + "\n"
 
 
 def _command(command: Any, name: str, parent: Any) -> Iterator[str]:

@@ -17,7 +17,7 @@ import pytest
 from typer.main import get_command
 
 import jiqun
-from jiqun.cli.app import app
+from jiqun.cli.app import assembled
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "jiqun"
@@ -193,7 +193,7 @@ def test_the_commands_that_pages_show_exist(page: Path):
         if words[0] == "make":
             assert words[1] in targets, line
         elif words[0].endswith("jiqun"):
-            command = get_command(app)
+            command = get_command(assembled())
             for word in words[1:]:
                 if not getattr(command, "commands", None):
                     break

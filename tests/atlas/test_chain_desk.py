@@ -17,7 +17,7 @@ from jiqun.atlas.documents.chain import chain_document
 from jiqun.atlas.documents.core import core_document
 from jiqun.atlas.reading import Which, find_run
 from jiqun.core.actor import LOCAL, Actor
-from jiqun.core.document import Layers
+from jiqun.core.document import KeyFigures, Layers
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError, WorkspaceError
 from jiqun.report import fragment, render
 from jiqun.report.blocks import marks, tables_of
@@ -322,6 +322,34 @@ def test_regions_add_up_to_the_register(placed):
     for name in ("core", "outside", "undecided", "firms"):
         assert both[name].to_list() == pytest.approx(both[f"{name}_right"].to_list())
     assert set(each["group"].drop_nulls()) >= {"US.CO"}
+
+
+def test_value_added_goes_by_region_over_the_same_judgement(workspace):
+    firms = register().with_columns(revenue_cny=pl.col("employees") * 1000)
+    with workspace.new_snapshot("organisations", as_of="2024-06-01", source="made up for a test") as writer:
+        writer.write(firms)
+    result = core_desk.judge(LOCAL, workspace)
+    rates = {"3973": 0.4, "6520": 0.5, "0111": 0.6, "3982": 0.25}
+    each = core_desk.value_added(workspace, result, rates, each=True)
+    by_firms = core_desk.shares(result, full=True, each=True).filter(by="firms")
+    assert each["group"].to_list() == by_firms["group"].to_list()
+    assert each["group"].null_count() == 0
+    rate = pl.col("industry_code").replace_strict(rates, default=None)
+    colorado = firms.filter(country="US").select((pl.col("revenue_cny") * rate).sum()).item()
+    assert each.filter(group="US.CO", definition="narrow").item(0, "total") == pytest.approx(colorado)
+    whole = core_desk.value_added(workspace, result, rates).filter(definition="narrow")
+    assert each.filter(definition="narrow")["core"].sum() == pytest.approx(whole.item(0, "core"))
+
+
+def test_where_there_is_no_broad_share_its_range_is_told(placed):
+    document = core_document(core_desk.judged(placed), full=True, regions={})
+    (row,) = core_desk.shares(core_desk.judged(placed), full=True).filter(by="firms", definition="broad").to_dicts()
+    assert row["share"] is None
+    figures = next(block for block in document.blocks if isinstance(block, KeyFigures))
+    broad = figures.figures[1]
+    assert broad.value.en == f"{100 * row['low']:.0f}\xa0% to {100 * row['high']:.0f}\xa0%"
+    assert "—" not in broad.value.zh
+    assert f"{row['undecided']:.0f} undecided" in broad.note.en
 
 
 def test_a_chain_without_shape_can_be_shown(workspace):

@@ -12,7 +12,8 @@ import pytest
 
 from jiqun.atlas.chain_data import Chain, Edge, Node
 from jiqun.atlas.chain_graph import ChainGraph
-from jiqun.atlas.chain_places import Places
+from jiqun.atlas.chain_places import Places, place_firms
+from jiqun.atlas.chain_records import shipped
 from jiqun.atlas.chain_strength import chain_gaps, chain_map
 
 STAGE = {"S1": "upstream", "S2": "midstream", "S3": "downstream"}
@@ -126,3 +127,19 @@ def test_what_hangs_on_an_input_is_its_share_of_the_ways_by_hand(made: Chain, pr
         share = sum(v in way for way in ways) / len(ways) if v != end else 0.0
         assert graph.dependence[v, end] == pytest.approx(share, abs=1e-12)
     assert graph.dependence[graph.nodes.index("n78"), end] == 1.0  # nothing is finished that was not tested
+
+
+def test_product_words_find_chip_makers_among_listed_firms(shared_data):
+    """English summaries alone, against the Shenwan class of each firm; some of these texts were seen when words were chosen."""
+    file = shared_data / "real" / "cn-listed-firms" / "firms.parquet"
+    firms = pl.read_parquet(file).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
+    at = place_firms(shipped()["integrated-circuits"], firms.select("id", "summary")).at
+    for node, classes, least_recall, least_precision in (
+        ("design", ["数字芯片设计", "模拟芯片设计"], 0.65, 0.65),
+        ("packaging-test", ["集成电路封测"], 0.7, 0.5),
+        ("modules", ["印制电路板"], 0.6, 0.45),
+    ):
+        true = set(firms.filter(pl.col("sw_name").is_in(classes))["id"])
+        found = set(at.filter(pl.col("node") == node)["id"])
+        assert len(true & found) / len(true) >= least_recall, node
+        assert len(true & found) / len(found) >= least_precision, node

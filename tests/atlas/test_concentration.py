@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jiqun.atlas.areal import benjamini_hochberg
 from jiqun.atlas.concentration import ellison_glaeser, ellison_glaeser_by, gini, shift_share
 from jiqun.atlas.measures import krugman_index
 from jiqun.core.errors import MeasureInputError
@@ -106,10 +107,71 @@ def test_random_throws_have_the_stated_mean_and_variance(sizes, activity):
     assert found.variance_g == pytest.approx(square - mean**2, rel=1e-6, abs=1e-12)
 
 
+@pytest.mark.parametrize("sizes", [[1] * 6, [9, 3, 3, 2, 1, 1]])
+def test_p_is_the_share_of_every_throw(sizes):
+    """Every way of throwing six plants into three regions; draws tell its probability to three standard errors."""
+    z, x = np.array(sizes) / sum(sizes), np.array([0.5, 0.3, 0.2])
+    totals = pl.DataFrame({"region": list("abc"), "size": x})
+    throws = np.array(list(product(range(3), repeat=6)))
+    chance = x[throws].prod(axis=1)
+    g = np.array([((np.bincount(throw, z, 3) - x) ** 2).sum() for throw in throws])
+    for throw in ([0] * 6, [2] * 6, [2, 2, 2, 2, 1, 0], [0, 1, 2, 0, 1, 0]):
+        plants = pl.DataFrame({"region": np.array(list("abc"))[throw], "size": sizes})
+        found = ellison_glaeser(plants, totals=totals, size="size")
+        exact = chance[g >= found.g - 1e-12].sum()
+        made = 9_999 if exact < 0.01 else 100 / exact
+        assert found.p == pytest.approx(exact, abs=3 * np.sqrt(exact * (1 - exact) / made) + 1e-4)
+
+
+@pytest.mark.parametrize(("firms", "skewed"), [(12, False), (50, False), (25, True)])
+def test_registers_without_concentration_have_no_concentrated_class(firms, skewed):
+    """Of 60 null registers those with any q < 0.05 are at most 3 on average: at most 9 at two in a thousand (binomial)."""
+    rng = np.random.default_rng(12)
+    x = rng.lognormal(0, 1, 31)
+    names = np.array([f"r{k}" for k in range(31)])
+    totals = pl.DataFrame({"region": names, "size": x})
+    wrong = 0
+    for register in range(60):
+        at = rng.choice(31, 40 * firms, p=x / x.sum())
+        plants = pl.DataFrame({"region": names[at], "industry": np.repeat(np.arange(40), firms)})
+        plants = plants.with_columns(size=rng.lognormal(3, 1.5, len(at)) if skewed else 1.0)
+        found = ellison_glaeser_by(plants, totals=totals, size="size", draws=2_000, seed=register)
+        wrong += bool((benjamini_hochberg(found["p"].to_numpy()) < 0.05).any())
+    assert wrong <= 9
+
+
+def test_a_concentrated_class_stands_out_from_a_thousand_that_are_not():
+    rng = np.random.default_rng(13)
+    names = np.array([f"r{k}" for k in range(31)])
+    at = rng.integers(0, 31, (1000, 30))
+    at[0, :15] = 3
+    plants = pl.DataFrame({"region": names[at.ravel()], "industry": np.repeat(np.arange(1000), 30)})
+    found = ellison_glaeser_by(plants, totals=pl.DataFrame({"region": names, "size": 1}), draws=25_000)
+    q = benjamini_hochberg(found["p"].to_numpy())
+    assert np.flatnonzero(q < 0.05).tolist() == [0]
+
+
+def test_p_does_not_depend_on_the_order_of_rows():
+    rng = np.random.default_rng(14)
+    plants = pl.DataFrame(
+        {
+            "region": rng.choice(list("abcd"), 90),
+            "industry": rng.choice(list("xyz"), 90),
+            "size": rng.integers(1, 9, 90),
+        }
+    )
+    totals = pl.DataFrame({"region": list("abcd"), "size": [5, 5, 2, 1]})
+    first = ellison_glaeser_by(plants, totals=totals, size="size")
+    second = ellison_glaeser_by(plants.reverse(), totals=totals.reverse(), size="size")
+    assert first["p"].to_list() == second["p"].to_list()
+    assert first["p"].is_between(0, 1).all()
+
+
 def test_one_plant_or_one_region_has_no_gamma():
     one = pl.DataFrame({"region": ["A"], "size": [3]})
     both = pl.DataFrame({"region": ["A", "B"], "size": [1, 1]})
-    assert ellison_glaeser(one, totals=both, size="size").gamma is None
+    found = ellison_glaeser(one, totals=both, size="size")
+    assert (found.gamma, found.p) == (None, None)
     two = pl.DataFrame({"region": ["A", "A"]})
     assert ellison_glaeser(two, totals=pl.DataFrame({"region": ["A"], "size": [4]})).gamma is None
 

@@ -45,7 +45,7 @@ def test_ranges_hold_the_point_and_regions_add_up(rows, by, definition):
             assert 0 <= row["low"] <= row["high"] <= 1
         if row["share"] is not None:
             assert row["low"] - 1e-12 <= row["share"] <= row["high"] + 1e-12
-            assert row["core"] + row["outside"] >= LEAST_DECIDED * row["total"] - 1e-9
+            assert row["core"] + row["outside"] >= LEAST_DECIDED[definition] * row["total"] - 1e-9
     for name in ("firms", "sized", "total", "core", "outside", "undecided"):
         assert parts[name].sum() == pytest.approx(whole.item(0, name))
 
@@ -57,9 +57,17 @@ def test_the_broad_definition_takes_in_all_that_the_narrow_does(rows):
     assert broad["high"] >= narrow["high"]
 
 
-def test_under_the_broad_definition_no_share_is_told_where_hardly_anything_is_decided():
-    (row,) = core_share(frame([("3973", 1, "A"), ("0111", 1, "A"), ("0112", 1, "A")]), definition="broad").to_dicts()
-    assert (row["share"], row["low"], row["high"]) == (None, pytest.approx(1 / 3), 1.0)
+def test_under_the_broad_definition_there_is_a_range_and_no_share_while_anything_is_undecided():
+    """No code puts a firm outside, so that the decided are nearly all in and say nothing of hotels and farms."""
+    codes = ["6513"] * 60 + ["6110", "6220", "5211", "0111"] * 10
+    told = {
+        name: core_share(pl.DataFrame({"industry_code": codes}), definition=name).row(0, named=True)
+        for name in ("narrow", "broad")
+    }
+    assert [told["narrow"][key] for key in ("share", "low", "high")] == [0.6, 0.6, 0.6]
+    assert [told["broad"][key] for key in ("share", "low", "high")] == [None, 0.6, 1.0]
+    decided = core_share(pl.DataFrame({"industry_code": codes[:60]}), definition="broad").row(0, named=True)
+    assert (decided["undecided"], decided["share"]) == (0, 1.0)
 
 
 def test_doubling_every_firm_changes_no_share():
@@ -141,6 +149,11 @@ class TestLists:
         assert rows["answer"].to_list()[2:4] == ["undecided", "undecided"]
         assert (told["low"], told["share"], told["high"]) == (0.4, pytest.approx(2 / 3), 0.8)
         assert told["digital"] + told["not"] + told["undecided"] == 5
+
+    def test_under_the_broad_definition_a_list_has_a_range_and_no_share_while_anything_is_undecided(self):
+        listed = pl.DataFrame({"name": ["集成电路产业集群", "家具产业集群"]})
+        told = listed_share(listed, definition="broad")[1]
+        assert (told["digital"], told["share"], told["low"], told["high"]) == (1, None, 0.5, 1.0)
 
     def test_an_empty_list_has_no_share(self):
         assert listed_share(self.LIST.head(0))[1]["share"] is None

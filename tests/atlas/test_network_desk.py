@@ -143,6 +143,31 @@ def test_few_answers_to_a_survey_make_the_finding_unknown(workspace):
     assert result.values["survey"] is not None
 
 
+def test_a_survey_of_unknown_response_finds_nothing_unless_the_share_is_given(workspace):
+    """Links that say who reported them come from a survey; a table of them does not say how many answered."""
+    load(workspace, ties(reported_by="source"))
+    network_desk.run(LOCAL, workspace, ANALYSIS)
+    asked = room.LinkageRequest(cluster_id="c0001")
+    told = room.linkage(PUBLIC, workspace, asked)
+    assert (told.finding, told.reason) == ("unknown", "response unknown")
+    page = html(cluster_document(workspace, workspace.result("clusters"), "c0001"))
+    assert "how many answered is not known" in page
+    network_desk.run(LOCAL, workspace, Analysis(nulls=19, draws=39, response=0.9))
+    assert room.linkage(PUBLIC, workspace, asked).finding != "unknown"
+    network_desk.run(LOCAL, workspace, Analysis(nulls=19, draws=39, response=0.4))
+    assert room.linkage(PUBLIC, workspace, asked).reason == "response"
+
+
+def test_what_another_survey_answered_says_nothing_of_this_one(workspace):
+    load(workspace, ties(reported_by="both", x_survey="sv_elsewhere"))
+    nodes = pl.DataFrame({"organisation": [f"o{i}" for i in range(80)], "responded": True})
+    lineage = Lineage("survey.publish", "1", {"survey": "sv_1"}, (Source("survey_answers", "ab"),))
+    workspace.put_result("survey-links", lineage, {"nodes": nodes}, {})
+    network_desk.run(LOCAL, workspace, ANALYSIS)
+    told = room.linkage(PUBLIC, workspace, room.LinkageRequest(cluster_id="c0001"))
+    assert (told.finding, told.reason) == ("unknown", "response unknown")
+
+
 def test_who_is_linked_with_whom_is_not_for_everybody(workspace):
     load(workspace, ties())
     with pytest.raises(PermissionDeniedError):

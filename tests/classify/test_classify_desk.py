@@ -13,7 +13,7 @@ from jiqun.atlas.classes import class_of, classified, reader, reader_of, used_te
 from jiqun.classify import desk
 from jiqun.classify.desk import HANDLERS
 from jiqun.classify.documents import quality_document
-from jiqun.cli.app import app
+from jiqun.cli.app import assembled
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
 from jiqun.store import Workspace
@@ -188,7 +188,7 @@ def test_command_line_goes_the_whole_way(workspace, tmp_path, monkeypatch) -> No
     run = CliRunner()
 
     def call(*words: str):
-        done = run.invoke(app, ["classify", *words, "--workspace", str(workspace.path)])
+        done = run.invoke(assembled("classify"), ["classify", *words, "--workspace", str(workspace.path)])
         assert done.exit_code == 0, (words, done.output, done.exception)
         return done
 
@@ -215,14 +215,15 @@ def test_texts_are_classified_on_the_command_line(tmp_path, monkeypatch) -> None
     monkeypatch.setenv("JIQUN_LANG", "en")
     run = CliRunner()
     done = run.invoke(
-        app, ["classify", "text", "集成电路设计；技术服务", "白酒酿造", "--kind", "scope", "--format", "json"]
+        assembled("classify"),
+        ["classify", "text", "集成电路设计；技术服务", "白酒酿造", "--kind", "scope", "--format", "json"],
     )
     rows = json.loads(done.stdout)
     assert [(row["digital_code"], row["words"]) for row in rows] == [("0304", "集成电路设计"), (None, "白酒")]
     file = tmp_path / "firms.csv"
     file.write_text("企业名称,行业代码,经营范围\n甲,,软件开发\n乙,0111,软件开发\n", encoding="utf-8")
-    done = run.invoke(app, ["classify", "text", str(file), "--kind", "scope", "--format", "json"])
+    done = run.invoke(assembled("classify"), ["classify", "text", str(file), "--kind", "scope", "--format", "json"])
     assert [(row["name"], row["digital_code"]) for row in json.loads(done.stdout)] == [("甲", "0301"), ("乙", None)]
-    assert run.invoke(app, ["classify", "text"]).exception is not None
-    missing = run.invoke(app, ["classify", "text", str(file), "--kind", "summary"])
+    assert run.invoke(assembled("classify"), ["classify", "text"]).exception is not None
+    missing = run.invoke(assembled("classify"), ["classify", "text", str(file), "--kind", "summary"])
     assert isinstance(missing.exception, InputError)

@@ -134,7 +134,8 @@ def test_a_list_of_clusters_is_counted_by_the_rule(run, tmp_path):
     status, out, err = run("atlas", "core-share", "--list", listed, "--format", "csv")
     assert status == 0
     assert [row["answer"] for row in rows_of(out)] == ["digital", "not", "digital"]
-    assert "narrow: digital 2, not 1, undecided 0; share 67%" in err
+    assert "narrow: digital 2, not 1, undecided 0; share 67\xa0% (67\xa0%–67\xa0%)" in err
+    assert "broad: digital 2, not 0, undecided 1; share 67\xa0% to 100\xa0%" in err
     listed.write_text("cluster\nx\n", encoding="utf-8")
     assert run("atlas", "core-share", "--list", listed)[0] == 1
 

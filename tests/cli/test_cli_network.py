@@ -8,7 +8,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from jiqun.cli.app import app
+from jiqun.cli.app import assembled
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.store import Workspace
 
@@ -23,9 +23,13 @@ def ask(tmp_path, places):
     file = tmp_path / "links.csv"
     rows = [f"{source},{target},supply" for source, target in [*pairs, ("a0", "b0")]]
     file.write_text("\n".join(["source,target,kind", *rows]), encoding="utf-8")
-    loaded = CliRunner().invoke(app, ["load", str(file), "--as", "links", "--as-of", "2024-05-01", "-w", str(folder)])
+    loaded = CliRunner().invoke(
+        assembled("load"), ["load", str(file), "--as", "links", "--as-of", "2024-05-01", "-w", str(folder)]
+    )
     assert loaded.exit_code == 0, loaded.output
-    return lambda *words: CliRunner().invoke(app, ["atlas", "network", *words, "--workspace", str(folder)])
+    return lambda *words: CliRunner().invoke(
+        assembled("atlas"), ["atlas", "network", *words, "--workspace", str(folder)]
+    )
 
 
 def test_from_links_to_a_report(ask, tmp_path):

@@ -74,3 +74,12 @@ def test_doubtful_points_are_listed_and_mended(workspace, run):
     placed = dict(workspace.scan("organisations").select("name", "placed_by").collect().iter_rows())
     assert placed == {"甲": "address", "乙": "address", "丙": "coordinates"}
     assert run("points", "-f", "json")[1].strip() == "[]"
+    decided = list(csv.DictReader(io.StringIO(run("points", "--decided", "-f", "csv")[1])))
+    assert sorted((row["id"], row["fix"], row["account"]) for row in decided) == sorted(
+        [(rows["乙"]["id"], "drop", "local"), (rows["丙"]["id"], "sign", "local")]
+    )
+    assert run("points", "--fix", "undo", "--row", rows["乙"]["id"])[0] == 0
+    assert (
+        dict(workspace.scan("organisations").select("name", "placed_by").collect().iter_rows())["乙"] == "coordinates"
+    )
+    assert run("points", "--fix", "undo", "--row", rows["乙"]["id"])[0] == 2

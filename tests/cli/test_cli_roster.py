@@ -67,3 +67,32 @@ def test_match_review_decide_history_and_withdraw(run, workspace, tmp_path):
     assert run("roster", "decide", 99, "same", *w)[0] == 2
     assert run("roster", "decide", 1, "perhaps", *w)[0] == 2
     assert run("roster", "correct", "o0000001", "employees", *w)[0] == 2
+
+
+@pytest.fixture
+def loaded(run, workspace, tmp_path):
+    w = ("-w", workspace.path)
+    assert run("load", tmp_path / "register.csv", "--as", "organisations", "--as-of", "2024-01-01", *w)[0] == 0
+    return w
+
+
+def test_rows_refused_or_repeated_are_written_out(run, loaded, tmp_path):
+    (tmp_path / "bad.csv").write_text(
+        "名称,城市,从业人数\n雷柏科技有限公司,深圳,120\n雷柏科技有限公司,深圳,120\n,深圳,5\n", encoding="utf-8"
+    )
+    out = tmp_path / "findings.csv"
+    (made,) = told(run, "roster", "match", tmp_path / "bad.csv", "--quarantine", out, *loaded)
+    assert (made["rows"], made["repeated"], made["refused"]) == (1, 1, 1)
+    written = out.read_text(encoding="utf-8-sig")
+    assert written.count("JQ-DATA-") >= 2
+
+
+def test_what_is_wrong_is_said_in_words_that_fit(run, loaded, tmp_path):
+    told(run, "roster", "match", tmp_path / "roster.csv", "--name", "members", *loaded)
+    status, _, err = run("roster", "decide", 2, "different", *loaded)
+    assert status != 0
+    assert "JQ-ROSTER-013" in err
+    status, _, err = run("roster", "correct", "o0000001", "employees=many", *loaded)
+    assert status != 0
+    assert "更正 correction" in err
+    assert "statement" not in err

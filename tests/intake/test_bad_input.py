@@ -12,7 +12,7 @@ import pytest
 import xlsxwriter
 from typer.testing import CliRunner
 
-from jiqun.cli.app import app
+from jiqun.cli.app import assembled
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import InputError, catalogue
 from jiqun.core.schema import schema
@@ -99,7 +99,36 @@ def test_of_three_sheets_the_fitting_one_is_taken_and_the_others_are_named(load,
     report, rows, _ = load(path)
     assert (report.sheet, rows["name"].to_list()) == ("企业", ["甲"])
     assert any("园区 (0)" in note.en or "园区 (1)" in note.en for note in report.notes)
-    assert not remarked(report)
+    assert "2 rows of others are not: 园区 (1), 联系人 (1)" in said(report, "JQ-FILE-044")
+
+
+UNLIKE = {
+    "2023": [["企业名称", "城市", "营业收入（万元）"], ["甲", "深圳", 1], ["乙", "深圳", 2]],
+    "2024": [["单位名称", "网址", "所在城市"], ["丙", "https://c.example", "苏州"]],
+    "2025": [["公司", "营业收入（元）"], ["丁", 30_000]],
+    "人员": [["部门", "人数"], ["一部", 3]],
+}
+
+
+def test_sheets_with_other_headers_are_one_table_when_asked(load, tmp_path):
+    report, rows, _ = load(sheets(tmp_path / "t.xlsx", **UNLIKE))
+    assert rows["name"].to_list() == ["甲", "乙"]
+    assert "3 rows of others are not: 2024 (1), 2025 (1), 人员 (1)" in said(report, "JQ-FILE-044")
+    report, rows, _ = load(sheets(tmp_path / "t.xlsx", **UNLIKE), sheet="*")
+    assert rows.select("name", "city", "website", "revenue_cny", "x_工作表").rows() == [
+        ("甲", "深圳", None, 10_000.0, "2023"),
+        ("乙", "深圳", None, 20_000.0, "2023"),
+        ("丙", "苏州", "https://c.example", None, "2024"),
+    ]
+    assert rows["source_row"].to_list() == [2, 3, SHEET_ROWS + 2]
+    assert "2 rows of others are not: 2025 (1), 人员 (1)" in said(report, "JQ-FILE-044"), "another unit, no names"
+
+
+def test_sheets_with_other_headers_are_mapped_by_any_of_them(load, tmp_path):
+    path = sheets(tmp_path / "t.xlsx", a=[["甲方", "城市"], ["甲", "深圳"]], b=[["乙方", "城市"], ["乙", "苏州"]])
+    report, rows, _ = load(path, sheet="*", mapping={"甲方": "name", "乙方": "name"})
+    assert rows.select("name", "city").rows() == [("甲", "深圳"), ("乙", "苏州")]
+    assert said(report, "JQ-FILE-041")
 
 
 DISTRICTS = {
@@ -279,7 +308,7 @@ def test_files_put_together_with_their_marks_are_one_table(load):
         ("45356", "JQ-DATA-036"),
         ("45356.0", "JQ-DATA-036"),
         ("5/3/2024", "JQ-DATA-010"),
-        ("24/3/5", "JQ-DATA-010"),
+        ("24/3/5", "JQ-DATA-037"),
         ("113.3.5", "JQ-DATA-010"),
         ("2024-02-30", "JQ-DATA-010"),
     ],
@@ -601,10 +630,10 @@ def test_the_command_prints_remarks_and_reads_all_sheets(workspace, tmp_path, mo
     path = sheets(tmp_path / "t.xlsx", **DISTRICTS)
     runner = CliRunner()
     options = ["--as", "organisations", "-w", str(workspace.path)]
-    one = runner.invoke(app, ["load", str(path), *options])
+    one = runner.invoke(assembled("load"), ["load", str(path), *options])
     assert one.exit_code == 0, one.output
     assert "JQ-FILE-038 t.xlsx: only the sheet '南山区' is read" in one.stderr
-    every = runner.invoke(app, ["load", str(path), *options, "--sheet", "*"])
+    every = runner.invoke(assembled("load"), ["load", str(path), *options, "--sheet", "*"])
     assert every.exit_code == 0, every.output
     assert "JQ-FILE-041" in every.stderr
     assert workspace.snapshot("organisations").rows == 4

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from jiqun.cli.app import app
+from jiqun.cli.app import assembled
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.errors import PermissionDeniedError, UsageError, WorkspaceError
 from jiqun.core.lineage import Lineage, Source
@@ -104,6 +104,43 @@ def test_each_kind_of_change_is_told_with_what_was_and_what_is():
     assert summary.divisions == (("03", "01", 1),)
     assert summary.unchanged == 1
     assert summary.examples["moved"][0].km == pytest.approx(61.6, abs=0.1)
+
+
+def described(*rows):
+    """Firms that say what they do, and perhaps of which class they are."""
+    types = COLUMNS | {"main_business": pl.String, "digital_code": pl.String}
+    return pl.DataFrame([{**dict.fromkeys(types), "country": "CN", **row} for row in rows], schema=types).lazy()
+
+
+def test_a_class_that_only_texts_tell_can_change():
+    chips, cars = "集成电路芯片的设计", "汽车修理"
+    before = described(firm("o1", main_business=chips), firm("o2", main_business=cars), firm("o3", main_business="x"))
+    after = described(
+        firm("o1", main_business=cars), firm("o2", main_business=f"{cars}与维护"), firm("o4", main_business=chips)
+    )
+    changes, rows = told(before, after)
+    assert next(row[:3] for row in rows if row[0] == "reclassified") == ("reclassified", "o1", "class")
+    assert (changes.reclassified, changes.changed, changes.divisions) == (1, 2, (("03", "", 1),))
+    parts: list[pl.DataFrame] = []
+    compare(before, after, FIRMS, write=parts.append)
+    kept = pl.concat(parts)
+    assert kept.filter(kind="new")["digital_after"].str.starts_with("03").to_list() == [True]
+    assert kept.filter(kind="reclassified")["digital_before"].str.starts_with("03").to_list() == [True]
+
+
+def test_a_class_that_the_register_gives_counts_before_any_text():
+    before = described(
+        firm("o1", digital_code="0101", industry_code="6513"), firm("o2", main_business="集成电路芯片的设计")
+    )
+    after = described(firm("o1", digital_code="0301", industry_code="3911"), firm("o2", main_business=None))
+    changes, rows = told(before, after)
+    assert changes.divisions == (("01", "03", 1), ("03", "", 1))
+    assert [row[1:3] for row in rows if row[0] == "reclassified"] == [
+        ("o1", "digital_code"),
+        ("o1", "industry_code"),
+        ("o2", "class"),
+    ]
+    assert changes.reclassified == 2
 
 
 def test_a_place_within_its_own_error_has_not_moved():
@@ -267,6 +304,20 @@ def test_a_derived_snapshot_is_compared_with_the_round_before(workspace):
     assert comparing.between(workspace, "organisations", None, None)[0].id == first
 
 
+def test_a_load_that_was_placed_anew_is_compared_with_the_load_before_as_it_was_at_last(workspace):
+    def placed_anew(snapshot, day, to):
+        with workspace.new_snapshot("organisations", as_of=day, source="x") as writer:
+            writer.write(workspace.scan("organisations", snapshot).with_columns(city=pl.lit(to)).collect())
+            writer.summary = {"derived": {"from": snapshot}}
+        return workspace.snapshot("organisations").id
+
+    first = placed_anew(load(workspace, ["甲"], "2025-01-01"), "2025-01-01", "深圳")
+    second = load(workspace, ["甲", "乙"], "2025-02-01")
+    last = placed_anew(placed_anew(second, "2025-02-01", "苏州"), "2025-02-01", "北京")
+    before, after = comparing.between(workspace, "organisations", None, None)
+    assert (before.id, after.id) == (first, last)
+
+
 def searched(workspace, snapshot, members, *, kind="clusters", number=0):
     """A stored search as the atlas stores one: cluster → ids of members, and a square outline about (114, 22.5)."""
     clusters = pl.DataFrame(
@@ -367,17 +418,19 @@ def test_the_command(workspace):
     run = CliRunner()
     at = ["-w", str(workspace.path)]
     first = load(workspace, ["甲", "乙"], "2025-01-01")
-    refused = run.invoke(app, ["changes", "organisations", *at])
+    refused = run.invoke(assembled("changes"), ["changes", "organisations", *at])
     assert (refused.exit_code, type(refused.exception)) in {(1, UsageError), (2, SystemExit)}
     load(workspace, ["乙", "丙"], "2025-02-01")
     load(workspace, ["丙", "丁"], "2025-03-01")
-    shown = run.invoke(app, ["changes", "organisations", *at], env={"JIQUN_LANG": "en"})
+    shown = run.invoke(assembled("changes"), ["changes", "organisations", *at], env={"JIQUN_LANG": "en"})
     assert shown.exit_code == 0, shown.output
     assert "run jiqun atlas to see the effect" in shown.stdout
-    listed = run.invoke(app, ["changes", "organisations", "--from", first, "-f", "csv", *at])
+    listed = run.invoke(assembled("changes"), ["changes", "organisations", "--from", first, "-f", "csv", *at])
     assert listed.stdout.splitlines()[0] == ",".join(CHANGES)
     assert len(listed.stdout.splitlines()) == 5
-    told_json = json.loads(run.invoke(app, ["changes", "organisations", "--from", first, "-f", "json", *at]).stdout)
+    told_json = json.loads(
+        run.invoke(assembled("changes"), ["changes", "organisations", "--from", first, "-f", "json", *at]).stdout
+    )
     assert told_json["summary"]["new"] == len([c for c in told_json["changes"] if c["kind"] == "new"]) == 2
-    one = run.invoke(app, ["changes", "organisations", "--kind", "gone", "-f", "csv", *at])
+    one = run.invoke(assembled("changes"), ["changes", "organisations", "--kind", "gone", "-f", "csv", *at])
     assert len(one.stdout.splitlines()) == 2

@@ -10,6 +10,7 @@ from jiqun.core.schema import schema, schemas
 from jiqun.intake import identity
 from jiqun.intake._geo import key
 from jiqun.intake.identity import Register
+from jiqun.intake.known_names import comparable
 
 FIRMS = schema("organisations")
 FIELDS = ("uscc", "source_id", "name", "country", "city")
@@ -109,6 +110,53 @@ def test_tables_grow_far_beyond_their_first_size():
     assert count > identity._SMALLEST
 
 
+def followed(before, after, former=None):
+    """Ids of two loads by row, the second after its names were followed."""
+    first, second = Register(FIRMS), Register(FIRMS)
+    old = frame(before).with_columns(first.identify(frame(before)).ids)
+    second.remember(old)
+    rows = frame(after)
+    if former is not None:
+        rows = rows.with_columns(pl.Series("former_names", former, dtype=pl.String))
+    ids = second.identify(rows).ids
+    known = dict(second.follow().iter_rows())
+    return old["id"].to_list(), [known.get(id_, id_) for id_ in ids], second
+
+
+def test_a_city_with_and_without_its_suffix_is_one():
+    two = [(None, None, "宏达", "CN", city) for city in ("杭州", "苏州市")]
+    old, new, register = followed(two, [(None, None, "宏达", "CN", city) for city in ("苏州", "杭州市")])
+    assert new == old[::-1]
+    assert (register.new, register.gone) == (0, 0)
+    assert len(set(followed([(None, None, "宏达", "CN", city) for city in ("朝阳市", "朝阳区")], [])[0])) == 2
+
+
+def test_a_name_that_is_one_firms_on_both_sides_keeps_its_id():
+    before = [(None, None, "甲", "CN", "深圳"), (None, None, "乙", "CN", "北京"), ("U1", None, "丙", "CN", "广州")]
+    after = [(None, None, "甲", "CN", "Shenzhen"), (None, None, "乙", "US", "北京"), (None, "s9", "丙", "CN", None)]
+    old, new, register = followed(before, after)
+    assert new == [old[0], "o0000005", old[2]]
+    assert (register.new, register.gone, register.next_id > 4) == (1, 1, True)
+    assert register.lacks(pl.Series([*old, "o0000005", "odd"])).to_list() == [False, True, False, False, True]
+
+
+def test_a_name_of_several_firms_is_followed_by_nobody():
+    one, other = (None, None, "甲", "CN", "深圳"), (None, None, "甲", "CN", "上海")
+    third = (None, None, "甲", "CN", "成都")
+    old, new, _ = followed([one, other], [one, third])
+    assert new[0] == old[0]
+    assert new[1] not in old
+    assert followed([one], [other, third])[2].new == 2
+    assert followed([("U1", None, "甲", "CN", None)], [("U2", None, "甲", "CN", None)])[2].new == 1, "codes differ"
+
+
+def test_a_renamed_firm_is_followed_by_its_former_name():
+    before = [(None, None, name, "CN", "深圳") for name in ("甲公司", "乙公司", "丙公司")]
+    after = [(None, None, name, "CN", "深圳") for name in ("新甲", "新乙", "丙公司")]
+    old, new, _ = followed(before, after, ["老甲；甲公司", "丙公司", None])
+    assert new == [old[0], "o0000005", old[2]], "a name that is borne today says nothing of who bore it"
+
+
 def test_every_table_has_a_letter_of_its_own():
     letters = [Register(s).prefix for s in schemas().values()]
     assert len(set(letters)) == len(letters)
@@ -121,4 +169,4 @@ def test_names_are_compared_as_the_gazetteer_compares_them(names):
     column = pl.Series("name", names, dtype=pl.String)
     expected = pl.DataFrame({"name": column}).select(key(pl.col("name"))).to_series()
     same = expected.zip_with(expected != "", column)
-    assert identity.comparable(column).to_list() == same.to_list()
+    assert comparable(column).to_list() == same.to_list()

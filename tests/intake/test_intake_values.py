@@ -137,8 +137,10 @@ def test_serial_numbers_are_what_excel_means(serial):
 @pytest.mark.parametrize(
     "cell",
     [
-        "31/01/2020",
         "01/02/2020",
+        "20.1.31",
+        "13/13/2020",
+        "32/01/2020",
         "2020-02-30",
         "2020-13-01",
         "20-01-31",
@@ -152,6 +154,15 @@ def test_what_is_no_date_is_told(cell):
     judged = values.dates(series(cell), excel=False)
     assert judged.values.to_list() == [None]
     assert found(judged) == {0: "JQ-DATA-010"}
+
+
+def test_three_numbers_are_a_date_where_only_one_order_makes_one():
+    judged = values.dates(series("31/01/2020", "01-31-2020 00:00:00", "05.05.2020"), excel=False)
+    assert judged.values.to_list() == [date(2020, 1, 31)] * 2 + [date(2020, 5, 5)]
+    assert found(judged) == {}
+    judged = values.dates(series("20.1.3", "99/12/31", "31.12.99", "20年1月31日"), excel=False)
+    assert judged.values.to_list() == [date(2020, 1, 3), *[date(1999, 12, 31)] * 2, date(2020, 1, 31)]
+    assert set(found(judged).values()) == {"JQ-DATA-037"}
 
 
 def test_a_year_or_month_is_its_first_day_and_said():

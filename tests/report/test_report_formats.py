@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jiqun.core.document import Text
@@ -87,6 +87,8 @@ def test_a_positive_ratio_never_reads_as_zero(value):
 
 
 @given(st.floats(min_value=0, max_value=1, exclude_min=True), st.integers(0, 2))
+@example(0.005, 0)
+@example(0.0005, 1)
 def test_a_positive_share_never_reads_as_zero(value, digits):
     assert cell(value, "share", "en", digits) != cell(0.0, "share", "en", digits)
     assert cell(0.004, "share", "zh", 0) == "<1\u00a0%"

@@ -17,6 +17,7 @@ from jiqun.roster import corrections, desk, records
 from jiqun.roster.derive import derive
 from jiqun.roster.history import history
 from jiqun.roster.jobs import begin
+from jiqun.store.commands import new_key
 from jiqun.store.worker import work
 
 MEMBER = Actor("acc_member", frozenset({"member"}), "o0000001")
@@ -244,6 +245,62 @@ def test_points_of_ones_own_outlive_a_new_derivation(workspace, applied):
     assert records.base(workspace).id == before.summary["base"]
 
 
+def test_points_of_ones_own_come_in_the_same_snapshot_as_the_rest(workspace, applied):
+    corrections.correct(LOCAL, workspace, "o0000001", {"address": "深圳市南山区雷柏科技园3栋"}, key="park")
+    derive(workspace)
+    loads = len(workspace.history("organisations"))
+    park = pl.DataFrame({"name": ["雷柏科技园"], "kind": ["园区"], "city": ["深圳"], "lon": [113.93], "lat": [22.53]})
+    intake.load(LOCAL, workspace, park, "carriers")
+    derive(workspace)  # the park alone is a reason
+    assert value(workspace, "o0000001", "placed_by") == "carrier"
+    corrections.correct(LOCAL, workspace, "o0000001", {"employees": "5"}, key="more")
+    derive(workspace)
+    assert (value(workspace, "o0000001", "placed_by"), value(workspace, "o0000001", "employees")) == ("carrier", 5)
+    assert len(workspace.history("organisations")) == loads + 2
+
+
+def test_a_point_of_ones_own_stays_when_a_roster_is_taken_out(workspace, applied):
+    register = REGISTER.with_columns(address=pl.lit("深圳市南山区雷柏科技园3栋"), city=pl.lit("深圳"))
+    load(workspace, register, "2025-02-01")
+    park = pl.DataFrame({"name": ["雷柏科技园"], "kind": ["园区"], "city": ["深圳"], "lon": [113.93], "lat": [22.53]})
+    intake.load(LOCAL, workspace, park, "carriers")
+    desk.withdraw(LOCAL, workspace, applied.id, key="out")
+    workspace.revert("organisations", to=records.base(workspace).id)  # as a process leaves it that is killed here
+    derive(workspace)
+    assert value(workspace, "o0000001", "placed_by") == "carrier"
+
+
+def test_a_place_is_one_sources_whole(workspace):
+    load(workspace, PLACED, "2024-02-01")
+    shanghai = pl.DataFrame({"name": ["浙江南都电源动力股份有限公司"], "city": ["上海"], "employees": [1]})
+    made = desk.match(LOCAL, workspace, shanghai, name="newer", as_of="2025-06-01")
+    desk.decide(LOCAL, workspace, made.id, 0, "o0000002", "same", key="same")
+    desk.apply(LOCAL, workspace, made.id, key="apply")
+    derive(workspace)
+    names = ("region", "city", "region_code", "address", "place_name_zh", "employees")
+    told = tuple(value(workspace, "o0000002", name) for name in names)
+    assert told == (None, "上海", None, None, "上海", 1)
+    assert value(workspace, "o0000001", "region_code") == "440305"
+
+
+def test_of_several_rows_of_a_firm_one_gives_the_place(workspace):
+    rows = pl.DataFrame(
+        {
+            "name": ["华为技术有限公司", "華為技術有限公司"],
+            "city": [None, "东莞"],
+            "region": ["不知道的地方", None],
+            "employees": [None, 7],
+        }
+    )
+    made = desk.match(LOCAL, workspace, rows, name="two", as_of="2025-06-01")
+    for row in (0, 1):
+        desk.decide(LOCAL, workspace, made.id, row, "o0000005", "same", key=f"same-{row}")
+    desk.apply(LOCAL, workspace, made.id, key="apply")
+    derive(workspace)
+    told = tuple(value(workspace, "o0000005", name) for name in ("region", "city", "employees"))
+    assert told == (None, "东莞", 7)
+
+
 def test_history_names_value_source_date_and_who(workspace, applied):
     corrections.correct(LOCAL, workspace, "o0000001", {"employees": "130"}, reason="年报", key="correct")
     derive(workspace)
@@ -263,6 +320,18 @@ def test_history_names_value_source_date_and_who(workspace, applied):
         history(workspace, "o9999999")
 
 
+def test_history_tells_what_the_edition_before_said_and_until_when(workspace, applied):
+    later = desk.match(LOCAL, workspace, ROSTER.with_columns(employees=pl.lit(140)), name="members", as_of="2025-04-01")
+    desk.apply(LOCAL, workspace, later.id, key="apply-later")
+    derive(workspace)
+    told = [one for one in history(workspace, "o0000001", "employees") if one.kind == "roster"]
+    now, before = sorted(told, key=lambda one: one.as_of, reverse=True)
+    assert (now.value, now.ended_at, now.shown) == ("140", None, True)
+    assert (before.value, before.ended_at, before.shown) == ("120", now.at, False)
+    own = [one.value for one in history(workspace, "r000000003", "employees")]
+    assert sorted(own) == ["140", "3"]
+
+
 def test_history_leaves_out_a_load_that_was_reverted(workspace):
     load(workspace, REGISTER.with_columns(employees=pl.lit(1)), "2024-02-01")
     workspace.revert("organisations")
@@ -277,6 +346,47 @@ def test_an_identifier_of_the_roster_finds_its_organisation_when_all_else_has_ch
     assert [(decision, organisation) for _, decision, organisation in told] == [
         ("matched", "o0000001"), ("unmatched", None), ("unmatched", None), ("matched", "o0000005"), ("unmatched", None), ("unmatched", None),
     ]  # fmt: skip
+
+
+def test_an_identifier_does_not_speak_for_what_a_person_rejected_or_what_is_gone(workspace, applied):
+    desk.decide(LOCAL, workspace, applied.id, 0, "o0000001", "different", key="not-that")
+    derive(workspace)
+    renamed = ROSTER.with_columns(name=pl.lit("完全不同的名称") + pl.col("source_id"), city=pl.lit(None, pl.String))
+    later = desk.match(LOCAL, workspace, renamed, name="members", as_of="2025-06-30")
+    assert [organisation for _, _, organisation in decisions(workspace, later)] == [
+        None,
+        None,
+        None,
+        "o0000005",
+        None,
+        None,
+    ]
+    load(workspace, REGISTER.filter(pl.col("name") != "华为技术有限公司"), "2025-02-01")
+    last = desk.match(LOCAL, workspace, renamed, name="members", as_of="2025-09-30")
+    assert {organisation for _, _, organisation in decisions(workspace, last)} == {None}
+
+
+def test_many_are_decided_at_once_and_the_last_verdict_of_each_counts(workspace):
+    frame = pl.DataFrame({"name": [f"第{number}家公司" for number in range(1203)]})
+    made = desk.match(LOCAL, workspace, frame, name="many", as_of="2025-01-01")
+    keys = records.table_of(workspace, made, "rows")["row_key"].to_list()
+
+    def put(organisation, verdict):
+        pairs = [(key, organisation) for key in keys]
+
+        def decided(tx):
+            return len(desk._decided(tx, LOCAL, made, pairs, verdict))
+
+        workspace.database.command(LOCAL, new_key(), "test", decided)
+
+    put("o0000001", "same")
+    put("o0000002", "different")
+    put("o0000002", "same")
+    found = records.pairings(workspace)
+    assert (set(found.same.values()), len(found.same), found.different) == ({"o0000002"}, 1203, frozenset())
+    put("o0000002", "different")
+    found = records.pairings(workspace)
+    assert (found.same, len(found.different)) == ({}, 1203)
 
 
 @pytest.mark.parametrize(
@@ -341,3 +451,44 @@ def test_an_import_of_the_register_keeps_what_lies_over_it_and_can_be_undone(wor
     work(workspace, HANDLERS, once=True, threads=1)
     assert value(workspace, "o0000002", "employees") == 200
     assert value(workspace, "o0000002", "rosters") == "members"
+
+
+PLACED = REGISTER.head(3).with_columns(
+    region=pl.Series(["广东", "浙江", "浙江"]),
+    region_code=pl.Series(["440305", "330106", "330110"]),
+    address=pl.Series(["深圳市南山区科技路1号", "杭州市西湖区文二西路822号", "余杭区"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "lat"),
+    [
+        ({"city": "苏州"}, (None, "苏州", None, None), 31.3),
+        ({"city": "广州"}, ("广东", "广州", None, None), 23.1),
+        ({"address": "苏州市姑苏区人民路1号"}, (None, None, "苏州市姑苏区人民路1号", None), 31.3),
+        ({"address": "科技路2号"}, ("广东", "深圳", "科技路2号", None), 22.5),
+        ({"region": "江苏", "address": None}, ("江苏", None, None, None), 32.0),
+        ({"city": "苏州", "region": "江苏", "region_code": "320508"}, ("江苏", "苏州", None, "320508"), 31.3),
+        ({"region_code": "320508"}, ("广东", "深圳", "深圳市南山区科技路1号", "320508"), 31.3),
+    ],
+)
+def test_a_corrected_place_goes_before_what_the_sources_say_of_it(workspace, asked, left, lat):
+    load(workspace, PLACED, "2024-02-01")
+    corrections.correct(LOCAL, workspace, "o0000001", asked, key="move")
+    derive(workspace)
+    assert tuple(value(workspace, "o0000001", name) for name in ("region", "city", "address", "region_code")) == left
+    assert value(workspace, "o0000001", "lat") == pytest.approx(lat, abs=0.7)
+    assert value(workspace, "o0000002", "region_code") == "330106"
+    corrections.take_back(LOCAL, workspace, "o0000001", key="back")
+    derive(workspace)
+    assert value(workspace, "o0000001", "region_code") == "440305"
+
+
+@pytest.mark.parametrize("asked", [{"city": "火星"}, {"region": "火星"}, {"city": "火星", "region": "广东"}])
+def test_a_corrected_place_that_is_nowhere_is_refused(workspace, asked):
+    load(workspace, PLACED, "2024-02-01")
+    with pytest.raises(InputError, match="JQ-ROSTER-012"):
+        corrections.correct(LOCAL, workspace, "o0000001", asked, key="mars")
+    corrections.correct(LOCAL, workspace, "o0000001", asked | {"lon": "120.6", "lat": "31.3"}, key="mars-point")
+    derive(workspace)
+    assert value(workspace, "o0000001", "lat") == 31.3

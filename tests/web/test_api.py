@@ -1,6 +1,7 @@
 """The API as derived from the declared operations: who may what, in which form, and that nothing makes it stumble."""
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ REFUSED = {"JQ-USE-002", "JQ-USE-009"}
 """What the declaration refuses; an operation may look closer (whose account, whose job) and has codes of its own."""
 CLOSER = {("accounts.close", role) for role in ("analyst", "member", "auditor")}
 """Anyone may close their own account; the request made here names another's, which takes an operator."""
+EXAMPLES = int(os.environ.get("JIQUN_API_EXAMPLES", "7"))
+"""Generated requests for each operation."""
 LIST = Path(__file__).with_name("permissions.csv")
 
 
@@ -184,7 +187,7 @@ def test_generated_requests_never_make_it_stumble(app, callers):
         tried.setdefault(case.operation.path, set()).add(answer.status_code)
         assert answer.status_code < 500, case.as_curl_command()
 
-    few = settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    few = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     for found in described.get_all_operations():
         few(given(case=found.ok().as_strategy())(throw))()
     assert {api.PREFIX + api.path(operation) for operation in OPERATIONS.values()} <= tried.keys()

@@ -465,3 +465,29 @@ def test_flawed_files_are_told_on_the_pages_and_loaded_all_the_same(analyst, wor
     send(analyst, checks[0], f"{base}/load", replace="yes")
     worked(workspace)
     assert import_records.find(LOCAL, workspace, base.rpartition("/")[2]).state == "loaded"
+
+
+def test_links_of_other_sources_stay_unless_all_are_to_be_replaced(analyst, workspace):
+    def loaded(name, content, **options):
+        base = begun(analyst, workspace, content.encode(), name=name, table="links")
+        page = opened(analyst, f"{base}/columns")
+        assert 'name="source"' in page
+        send(analyst, page, f"{base}/columns", then="check", **options)
+        worked(workspace)
+        page = opened(analyst, f"{base}/check")
+        replace = {"replace": "yes"} if 'name="replace"' in page else {}
+        send(analyst, page, f"{base}/load", **replace)
+        worked(workspace)
+        return page, opened(analyst, f"{base}/load")
+
+    head = "起点,终点,类型\n"
+    loaded("a.csv", f"{head}甲,乙,supply\n甲,丙,supply\n", source="tax office")
+    checked, done = loaded("b.csv", f"{head}甲,丁,supply\n")
+    assert "2 of other sources stay, 0 are replaced" in checked
+    assert "The table now has 3 rows." in done
+    checked, done = loaded("c.csv", f"{head}甲,戊,supply\n", source="tax office")
+    assert "1 of other sources stay, 2 are replaced" in checked
+    checked, done = loaded("d.csv", f"{head}甲,己,supply\n", replace_all="yes")
+    assert "of other sources" not in checked
+    assert "The table now has 1 row." in done
+    assert workspace.scan("links").collect()["target"].to_list() == ["己"]

@@ -92,6 +92,14 @@ def test_doubtful_points_are_listed_and_treated(firms, signed_in):
     assert "1 point does not fit its row" in browser.get("/placing/points?lang=en").text
     rows = {row["name"]: row for row in firms.scan("organisations").collect().iter_rows(named=True)}
     assert rows["乙公司"]["placed_by"] == "address"
+    page = browser.get("/placing/points?lang=en")
+    assert "<h2>Decided</h2>" in page.text
+    undo = re.search(r'name="row" value="([^"]+)"><input type="hidden" name="fix" value="undo"', page.text)[1]
+    sent = browser.post(action, data={**fields, "row": undo, "fix": "undo", "key": "undo-of-this-test"})
+    assert sent.status_code == 303
+    work(firms, place_room.HANDLERS, once=True, threads=1)
+    assert "2 points do not fit their rows" in browser.get("/placing/points?lang=en").text
+    assert "<h2>Decided</h2>" not in browser.get("/placing/points?lang=en").text
 
 
 def test_points_can_be_asked_for_by_code_and_in_chinese(firms, signed_in):

@@ -11,7 +11,7 @@ import pytest
 from web_people import HOSTILE
 
 from jiqun.core.actor import LOCAL
-from jiqun.roster import desk
+from jiqun.roster import desk, records
 from jiqun.roster.derive import derive
 
 KEY = {"key": "a-key-of-this-test"}
@@ -48,6 +48,13 @@ def test_every_page_shows_in_both_languages_and_escapes_names(signed_in, roster,
         assert "<script>alert" not in page.text
         assert "<i>members" not in page.text
         assert f'lang="{"zh-Hans" if language == "zh" else "en"}"' in page.text
+
+
+@pytest.mark.parametrize(("role", "told"), [("operator", True), ("analyst", True), ("member", False)])
+def test_who_is_to_decide_is_told_at_home(signed_in, roster, role, told):
+    page = signed_in(role).get("/", params={"lang": "en"}).text
+    assert (f'href="/rosters/{roster.id}"' in page) is told
+    assert ("The roster &lt;i&gt;members&lt;/i&gt; is matched and not merged" in page) is told
 
 
 def test_who_may_see_rosters(signed_in, client, roster):
@@ -170,6 +177,29 @@ def test_a_member_sees_the_history_of_its_own_firm_only_and_not_who(signed_in, w
     assert {one["who"] for one in told.json()} == {None}
     assert 'name="attribute"' not in browser.get(f"/firms/{own}/history").text
     assert browser.get("/firms/o0000040/history").status_code == 403
+
+
+def test_a_firm_outside_the_candidates_is_searched_and_chosen(signed_in, workspace, roster):
+    browser = signed_in("analyst")
+    path = f"/rosters/{roster.id}/rows/2"
+    page = browser.get(path, params={"q": "Maker 7", "lang": "en"})
+    organisation = re.search(r'name="organisation" value="([^"]+)"', page.text)[1]
+    assert post(browser, path, page, organisation=organisation, verdict="same").status_code == 303
+    assert records.now(workspace, roster)["organisation"][2] == organisation
+    nothing = browser.get(f"/rosters/{roster.id}/rows/3", params={"q": "zzzzzz", "lang": "en"})
+    assert "Nothing else is called so" in nothing.text
+    assert 'name="q"' not in signed_in("auditor").get(path).text.partition("<main")[2]
+
+
+def test_the_page_of_a_row_that_was_matched_leads_to_its_organisation(signed_in, workspace, roster):
+    desk.apply(LOCAL, workspace, roster.id, key="apply")
+    derive(workspace)
+    desk.decide(LOCAL, workspace, roster.id, 1, "o0000003", "same", key="same")
+    derive(workspace)
+    browser = signed_in("analyst")
+    for path in ("/firms/r000000001", "/firms/r000000001/history"):
+        answer = browser.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, path.replace("r000000001", "o0000003"))
 
 
 @pytest.mark.parametrize("path", ["/rosters/ros_none", "/rosters/ros_none/rows/1", "/firms/o9999999/history"])

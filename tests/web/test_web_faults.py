@@ -33,7 +33,7 @@ from jiqun.store.database import table
 from jiqun.store.files import write_once
 from jiqun.store.journal import Journal, all_heads
 
-ROUNDS = int(os.environ.get("JIQUN_FAULT_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("JIQUN_FAULT_ROUNDS", "3"))
 JOB_ROUNDS = max(1, ROUNDS // 4)
 """Each takes a file from upload to notices, with some four kills on the way."""
 CUSTOMERS = 4

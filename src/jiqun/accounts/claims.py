@@ -17,6 +17,7 @@ from jiqun.accounts import people
 from jiqun.accounts.keys import digest_of
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import InputError, WorkspaceError
+from jiqun.intake.moved import current, same
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table
 
@@ -25,14 +26,15 @@ _OPERATION = "accounts.claim"
 
 
 def organisation(workspace: Workspace, id: str) -> dict[str, Any]:  # noqa: A002
-    """An organisation's row of the register as it is loaded now.
+    """An organisation's row of the register as it is loaded now; of an id that it had before it was matched, too.
 
     Raises
     ------
     InputError
         JQ-ACCOUNTS-009: there is none of this id.
     """
-    found = _row(workspace, "id", id) if len(id) <= LONGEST_ID else None
+    known = len(id) <= LONGEST_ID
+    found = _row(workspace, "id", id) or _row(workspace, "id", current(workspace, id)) if known else None
     if found is None:
         raise InputError("JQ-ACCOUNTS-009", value=id[:LONGEST_ID])
     return found
@@ -82,10 +84,10 @@ def wanted(workspace: Workspace, role: Role, bound: str | None, uscc: str | None
     named = str(by_credit_code(workspace, uscc)["id"]) if uscc else None
     if bound is None:
         return named
-    organisation(workspace, bound)
-    if named is not None and named != bound:
+    held = str(organisation(workspace, bound)["id"])
+    if named is not None and named != held:
         raise InputError("JQ-ACCOUNTS-020", value=uscc)
-    return bound
+    return held
 
 
 def claim(actor: Actor, workspace: Workspace, *, secret: str, uscc: str | None = None, key: str) -> str:
@@ -129,7 +131,7 @@ def put(tx: Transaction, account: str, organisation_id: str, *, uscc: str | None
     rows, accounts = table("claims"), table("accounts")
     if people.of(tx, account).organisation is not None:
         raise InputError("JQ-ACCOUNTS-021")
-    held = (accounts.c.organisation == organisation_id, accounts.c.state == "active", accounts.c.id != account)
+    held = (same(accounts.c.organisation, organisation_id), accounts.c.state == "active", accounts.c.id != account)
     if not bound and tx.execute(select(accounts.c.id).where(*held)).first():
         raise InputError("JQ-ACCOUNTS-011")
     row = {"id": tx.new_id("claim"), "organisation": organisation_id, "account": account, "uscc": uscc}

@@ -21,6 +21,7 @@ from jiqun.core.schema import schema
 from jiqun.intake.check import TYPES, WARNINGS, Rules, check
 from jiqun.intake.columns import Column
 from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.moved import same
 from jiqun.intake.read import Batch, no_refused
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
@@ -46,8 +47,10 @@ class Statement:
     at: datetime
 
 
-def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collection[str] = STATED) -> dict[str, str]:
-    """Values as they are kept: `1.2万` is 12000. `allowed` are the attributes that may be given.
+def checked(
+    workspace: Workspace, values: Mapping[str, str], *, allowed: Collection[str] = STATED, source: str = _SOURCE
+) -> dict[str, str]:
+    """Values as they are kept: `1.2万` is 12000. `allowed` are the attributes that may be given, `source` names them.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collect
     found = check(Batch(cells, numbers, no_refused(), blank=0, plain=False, done=1), rules)
     for problem in found.problems.iter_rows(named=True):
         if problem["code"] not in WARNINGS:
-            raise _told(problem)
+            raise _told(problem, source)
     row = found.rows.row(0, named=True)
     empty = next((name for name in values if row[name] is None), None)
     if empty is not None:
@@ -75,10 +78,10 @@ def checked(workspace: Workspace, values: Mapping[str, str], *, allowed: Collect
     return {name: _text(row[name]) for name in values}
 
 
-def _told(problem: Mapping[str, Any]) -> InputError:
+def _told(problem: Mapping[str, Any], source: str) -> InputError:
     """A finding of the checks as an error: its own code, column, value and hint."""
     detail, value = problem["detail"] or "—", problem["value"][:80]
-    return InputError(problem["code"], file=_SOURCE, row=1, column=problem["column"], value=value, detail=detail)
+    return InputError(problem["code"], file=source, row=1, column=problem["column"], value=value, detail=detail)
 
 
 def _text(value: object) -> str:
@@ -96,14 +99,14 @@ def state(
         JQ-ACCOUNTS-009: the organisation is not in the register; JQ-ACCOUNTS-013, 024: see `checked`.
     """
     account = people.own_account(actor)
-    claims.organisation(workspace, organisation)
+    organisation = str(claims.organisation(workspace, organisation)["id"])
     kept = checked(workspace, values)
 
     def put(tx: Transaction) -> None:
         people.of(tx, account)
         edits = table("edits")
         before = (
-            edits.c.organisation == organisation,
+            same(edits.c.organisation, organisation),
             edits.c.attribute.in_(list(kept)),
             edits.c.withdrawn_at.is_(None),
         )
@@ -130,8 +133,9 @@ def statements(workspace: Workspace, organisation: str) -> tuple[Statement, ...]
     """What a firm states of itself now 企业自填: the last of each attribute, in the order of the schema."""
     rows = table("edits")
     query = select(rows.c.attribute, rows.c.value, rows.c.account, rows.c.at).where(
-        rows.c.organisation == organisation, rows.c.withdrawn_at.is_(None)
+        same(rows.c.organisation, organisation), rows.c.withdrawn_at.is_(None)
     )
+    query = query.order_by(rows.c.at)
     with workspace.database.read() as connection:
         found = {row.attribute: Statement(*row) for row in connection.execute(query)}
     return tuple(found[name] for name in STATED if name in found)
@@ -168,12 +172,12 @@ def take_back(
 def forget(tx: Transaction, organisation: str, attributes: Collection[str] | None) -> int:
     """Empty statements within a command, and erase what the journal could be asked about them."""
     rows, leaves = table("edits"), table("leaves")
-    where = [rows.c.organisation == organisation, rows.c.value.is_not(None)]  # also what was stated before that
+    where = [same(rows.c.organisation, organisation), rows.c.value.is_not(None)]  # also what was stated before that
     if attributes is not None:
         where.append(rows.c.attribute.in_(list(attributes)))
     held = tx.execute(select(rows.c.at, rows.c.withdrawn_at).where(*where)).all()
     tx.execute(update(rows).where(*where).values(value=None, withdrawn_at=tx.now))
     moments = {row.at for row in held}
-    about = (leaves.c.subject == organisation, leaves.c.operation == _OPERATION, leaves.c.at.in_(moments))
+    about = (same(leaves.c.subject, organisation), leaves.c.operation == _OPERATION, leaves.c.at.in_(moments))
     erase(tx, tx.execute(select(leaves.c.id).where(*about)).scalars().all())
     return sum(row.withdrawn_at is None for row in held)

@@ -12,6 +12,7 @@ from jiqun.accounts.keys import digest_of, new_secret
 from jiqun.accounts.people import Account
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import InputError, Language, UsageError
+from jiqun.intake.moved import same
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table
 
@@ -76,7 +77,7 @@ def invite(
             raise InputError("JQ-ACCOUNTS-018")
     people.check_binding(role, organisation)
     if organisation is not None:
-        claims.organisation(workspace, organisation)
+        organisation = str(claims.organisation(workspace, organisation)["id"])
     secret = new_secret(PREFIX)
     made: list[str] = []
 
@@ -111,7 +112,7 @@ def listed(
     rows = table("invitations")
     query = select(rows).order_by(rows.c.created_at.desc(), rows.c.id).limit(limit)
     if organisation is not None:
-        query = query.where(rows.c.organisation == organisation)
+        query = query.where(same(rows.c.organisation, organisation))
     if invitation is not None:
         query = query.where(rows.c.id == invitation)
     with workspace.database.read() as connection:
@@ -228,7 +229,7 @@ def withdraw(actor: Actor, workspace: Workspace, invitation: str, *, key: str) -
     rows = table("invitations")
     where = [rows.c.id == invitation, rows.c.used_at.is_(None)]
     if "operator" not in actor.roles:
-        where.append(rows.c.organisation == (actor.organisation or ""))
+        where.append(same(rows.c.organisation, actor.organisation or ""))
 
     def end(tx: Transaction) -> None:
         if not tx.execute(update(rows).where(*where).values(withdrawn_at=tx.now)).rowcount:

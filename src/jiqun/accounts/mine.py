@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from jiqun.accounts.notices import News, write
 from jiqun.core.actor import Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, UsageError
+from jiqun.intake.moved import same, stands_for
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
 
@@ -62,7 +63,7 @@ def record(workspace: Workspace, organisation: str) -> Record:
         JQ-ACCOUNTS-009: it is not in the register.
     """
     row = claims.organisation(workspace, organisation)
-    stated = edits.statements(workspace, organisation)
+    stated = edits.statements(workspace, str(row["id"]))
     return Record(row, stated, edits.overlaid(row, stated))
 
 
@@ -77,26 +78,25 @@ def my_data(workspace: Workspace, organisation: str) -> dict[str, Any]:
     except InputError:
         register = None  # it has left the register; what is held besides is still its own
     accounts = table("accounts")
-    asked = people.asked().where(accounts.c.organisation == organisation, accounts.c.state == _LIVE)
+    asked = people.asked().where(same(accounts.c.organisation, organisation), accounts.c.state == _LIVE)
     with workspace.database.read() as connection:
         own = [dict(row) for row in connection.execute(asked).mappings()]
         ids = [row["id"] for row in own]
 
-        def rows(name: str, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
+        def rows(name: str, column: str = "organisation") -> list[dict[str, Any]]:
             source = table(name)
-            return [
-                dict(row) for row in connection.execute(select(source).where(source.c[column].in_(values))).mappings()
-            ]
+            held = same(source.c[column], organisation) if column == "organisation" else source.c[column].in_(ids)
+            return [dict(row) for row in connection.execute(select(source).where(held)).mappings()]
 
         held = {
-            "statements": rows("edits", "organisation", [organisation]),
-            "claims": rows("claims", "organisation", [organisation]),
-            "withdrawals": rows("withdrawals", "organisation", [organisation]),
-            "follows": rows("follows", "account", ids),
-            "notices": rows("notices", "account", ids),
-            "imports": rows("imports", "account", ids),
-            "surveys": rows("survey_roster", "organisation", [organisation]),
-            "answers": rows("survey_answers", "organisation", [organisation]),
+            "statements": rows("edits"),
+            "claims": rows("claims"),
+            "withdrawals": rows("withdrawals"),
+            "follows": rows("follows", "account"),
+            "notices": rows("notices", "account"),
+            "imports": rows("imports", "account"),
+            "surveys": rows("survey_roster"),
+            "answers": rows("survey_answers"),
         }
     found = {
         "organisation": organisation,
@@ -173,7 +173,9 @@ def count(workspace: Workspace, *, organisation: str | None = None, state: str |
 
 def _where(query: Select[Any], organisation: str | None, id: str | None, state: str | None) -> Select[Any]:  # noqa: A002
     rows = table("withdrawals")
-    for column, value in (("organisation", organisation), ("id", id), ("state", state)):
+    if organisation is not None:
+        query = query.where(same(rows.c.organisation, organisation))
+    for column, value in (("id", id), ("state", state)):
         if value is not None:
             query = query.where(rows.c[column] == value)
     return query
@@ -215,6 +217,6 @@ def answer(actor: Actor, workspace: Workspace, withdrawal: str, *, agreed: bool,
 def unpublished(workspace: Workspace) -> frozenset[str]:
     """Organisations that are no longer shown by name 不公开, because their withdrawal was granted."""
     rows = table("withdrawals")
-    query = select(rows.c.organisation).where(rows.c.what == "publication", rows.c.state == "done")
+    query = select(stands_for(rows.c.organisation)).where(rows.c.what == "publication", rows.c.state == "done")
     with workspace.database.read() as connection:
         return frozenset(connection.execute(query).scalars())

@@ -19,6 +19,7 @@ from jiqun.core.actor import Actor, Role
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
 from jiqun.core.operation import Model, Page, PageRequest, Room, paged
+from jiqun.intake.moved import same
 from jiqun.store import Workspace
 from jiqun.store.database import table
 
@@ -355,7 +356,7 @@ def accounts(actor: Actor, workspace: Workspace, request: AccountsRequest) -> Pa
     rows = table("accounts")
     query = people.asked().order_by(rows.c.created_at.desc(), rows.c.id)
     if request.organisation is not None:
-        query = query.where(rows.c.organisation == request.organisation)
+        query = query.where(same(rows.c.organisation, request.organisation))
     with workspace.database.read() as connection:
         found = [AccountRow(**row) for row in connection.execute(query).mappings()]
         newest = connection.execute(select(func.max(rows.c.created_at))).scalar()

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 
 from jiqun.accounts import passwords
 from jiqun.accounts.keys import digest_of, new_secret
-from jiqun.accounts.people import COLUMNS, SYSTEM, Account, plain_login
+from jiqun.accounts.people import SYSTEM, Account, columns, plain_login
 from jiqun.accounts.recorder import recorder
 from jiqun.core.actor import Actor
 from jiqun.core.errors import PermissionDeniedError
@@ -159,9 +159,7 @@ def session(workspace: Workspace, secret: str | None) -> Session | None:
     if not secret:
         return None
     people, sessions = table("accounts"), table("sessions")
-    asked = select(
-        *(people.c[name] for name in COLUMNS), sessions.c.csrf, sessions.c.seen_at, sessions.c.expires_at
-    ).join_from(sessions, people)
+    asked = select(*columns(), sessions.c.csrf, sessions.c.seen_at, sessions.c.expires_at).join_from(sessions, people)
     known = digest_of(secret)
     with workspace.database.read() as connection:
         row = connection.execute(asked.where(sessions.c.id == known)).mappings().first()

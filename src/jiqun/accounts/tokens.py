@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, select, update
 
 from jiqun.accounts import people
 from jiqun.accounts.keys import digest_of, new_secret
-from jiqun.accounts.people import COLUMNS, Account
+from jiqun.accounts.people import Account, columns
 from jiqun.accounts.recorder import recorder
 from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError
@@ -163,7 +163,7 @@ def token_actor(workspace: Workspace, secret: str) -> Granted | None:
         return None
     rows, accounts = table("tokens"), table("accounts")
     query = select(
-        *(accounts.c[name] for name in COLUMNS),
+        *columns(),
         rows.c.id.label("token"),
         rows.c.scopes,
         rows.c.expires_at,

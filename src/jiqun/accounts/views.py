@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from jiqun.accounts.recorder import recorder
 from jiqun.core.actor import Actor
+from jiqun.intake.moved import same
 from jiqun.store import Workspace
 from jiqun.store.database import table
 
@@ -40,7 +41,7 @@ def views(workspace: Workspace, organisation: str, *, offset: int = 0, limit: in
     query = (
         select(rows.c.id, rows.c.account, people.c.name, rows.c.role, rows.c.operation, rows.c.at)
         .join_from(rows, people, rows.c.account == people.c.id, isouter=True)
-        .where(rows.c.organisation == organisation)
+        .where(same(rows.c.organisation, organisation))
         .order_by(rows.c.at.desc(), rows.c.id)
         .offset(offset)
         .limit(limit)
@@ -53,5 +54,5 @@ def count(workspace: Workspace, organisation: str) -> int:
     """How many looks are on record."""
     rows = table("views")
     with workspace.database.read() as connection:
-        query = select(func.count()).select_from(rows).where(rows.c.organisation == organisation)
+        query = select(func.count()).select_from(rows).where(same(rows.c.organisation, organisation))
         return int(connection.execute(query).scalar_one())

@@ -289,3 +289,63 @@ def poisson_sums(
         for b in range(a):
             hessian[b, a] = hessian[a, b]
     return gradient, hessian, gradient[0]
+
+
+@njit(cache=True, nogil=True)
+def held_sums(
+    row: Integers,
+    column: Integers,
+    value: Floats,
+    group: Integers,
+    times: Floats,
+    features: Floats,
+    log_km: Floats,
+    groups: int,
+) -> tuple[Floats, Floats]:
+    """Over links, the sum of t_i t_j y x, and that of t_i t_j y by group (−1: none); x as in `poisson_sums`."""
+    own = features.shape[1]
+    km = 1 if log_km.size else 0
+    held, inside = np.zeros(1 + 2 * own + km), np.zeros(groups)
+    for p in range(row.size):
+        i, j = row[p], column[p]
+        y = value[p] * times[i] * times[j]
+        if y == 0.0:
+            continue
+        held[0] += y
+        for f in range(own):
+            held[1 + f] += y * features[i, f]
+            held[1 + own + f] += y * features[j, f]
+        if km:
+            held[1 + 2 * own] += y * log_km[p]
+        if group[p] >= 0:
+            inside[group[p]] += y
+    return held, inside
+
+
+@njit(cache=True, nogil=True)
+def moved_sums(
+    row: Integers,
+    column: Integers,
+    group: Integers,
+    mean: Floats,
+    times: Floats,
+    features: Floats,
+    log_km: Floats,
+    move: Floats,
+    groups: int,
+) -> Floats:
+    """Over pairs, the sum by group of t_i t_j μ exp(move · x); x as in `poisson_sums`."""
+    own = features.shape[1]
+    inside = np.zeros(groups)
+    for p in range(row.size):
+        i, j = row[p], column[p]
+        many = times[i] * times[j]
+        if many == 0.0:
+            continue
+        eta = move[0]
+        for f in range(own):
+            eta += move[1 + f] * features[i, f] + move[1 + own + f] * features[j, f]
+        if log_km.size:
+            eta += move[1 + 2 * own] * log_km[p]
+        inside[group[p]] += many * mean[p] * np.exp(min(eta, 700.0))
+    return inside

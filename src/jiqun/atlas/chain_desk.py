@@ -14,6 +14,7 @@ from jiqun.atlas.chain_data import Chain
 from jiqun.atlas.chain_places import PLACED, SOURCES, Places, place_firms
 from jiqun.atlas.chain_records import KeptChain, find_chain, kept
 from jiqun.atlas.chain_strength import ChainMap, candidates, chain_gaps, chain_map
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.industry_space import relatedness_density
 from jiqun.atlas.reading import RESERVED_SIZES, Run, Which, current_links, find_cluster, find_run, sees_all
 from jiqun.core.actor import Actor
@@ -90,13 +91,18 @@ def place(actor: Actor, workspace: Workspace, wanted: str, *, progress: Progress
     if any(old.id == lineage.digest for old in workspace.results(kind)):
         return workspace.put_result(kind, lineage, {}, {})
     progress("chains", 0, 1)
-    scan = workspace.scan("organisations", snapshot.id)
+    scan = counted(workspace, snapshot.id)
     there = scan.collect_schema().names()
     found = place_firms(chain, scan.select("id", *(c for c in SOURCES if c in there)).collect())
     progress("chains", 1, 1)
     counts = {row["state"]: row["len"] for row in found.states.group_by("state").len().to_dicts()}
     tables = {"at": found.at, "possible": found.possible, "states": found.states}
-    return workspace.put_result(kind, lineage, tables, {"counts": counts, "placed": counts.get(PLACED, 0)})
+    return workspace.put_result(
+        kind,
+        lineage,
+        tables,
+        {"counts": counts, "placed": counts.get(PLACED, 0), "in_review": in_review(workspace, snapshot.id)},
+    )
 
 
 def placed(workspace: Workspace, chain: Chain) -> StoredResult | None:

@@ -84,32 +84,50 @@ def industry_score(members: Any, *, size: str | None = None) -> IndustryScore:
     >>> industry_score(pl.DataFrame({"digital_code": ["0101", "0501", None, "0305"]})).core.__round__(2)
     0.67
     """
-    frame = as_polars(members, "digital_code")
+    frame = as_polars(members, "digital_code").with_columns(pl.lit("").alias("cluster"))
+    nothing = IndustryScore(None, None, None, None, 0.0, size if size in frame.columns and size else "members")
+    return industry_scores(frame, by="cluster", size=size).get("", nothing)
+
+
+def industry_scores(members: Any, *, by: str, size: str | None = None) -> dict[str, IndustryScore]:
+    """`industry_score` of every cluster at once, by what the column `by` says.
+
+    Examples
+    --------
+    >>> made = industry_scores(pl.DataFrame({"cluster": ["a", "a", "b"], "digital_code": ["0101", "0501", None]}), by="cluster")
+    >>> made["a"].core, made["b"].known
+    (0.5, 0.0)
+    """
+    frame = as_polars(members, "digital_code", by)
     has_size = size is not None and size in frame.columns
     weight = pl.col(str(size)).cast(pl.Float64).fill_null(0.0).clip(0.0) if has_size else pl.lit(1.0)
     none = pl.col("undigital").fill_null(value=False) if "undigital" in frame.columns else pl.lit(value=False)
     division = pl.col("digital_code").str.slice(0, 2)
-    held = frame.select(
-        weight=weight,
-        core=division.is_in(CORE).fill_null(value=False),
-        applied=(division == APPLIED).fill_null(value=False),
-        known=pl.col("digital_code").is_not_null() | none,
+    sums = (
+        frame.select(
+            by,
+            total=weight,
+            core=weight * division.is_in(CORE).fill_null(value=False),
+            applied=weight * (division == APPLIED).fill_null(value=False),
+            known=weight * (pl.col("digital_code").is_not_null() | none),
+        )
+        .group_by(by)
+        .sum()
     )
-    total, core, applied, known = (
-        float(held.select((pl.col("weight") * pl.col(name)).sum()).item() or 0.0)
-        if name
-        else float(held["weight"].sum())
-        for name in ("", "core", "applied", "known")
-    )
+    said = str(size) if has_size else "members"
+    return {row[by]: _score(row["total"], row["core"], row["applied"], row["known"], said) for row in sums.to_dicts()}
+
+
+def _score(total: float, core: float, applied: float, known: float, by: str) -> IndustryScore:
     if total <= 0:
-        return IndustryScore(None, None, None, None, 0.0, size if has_size and size else "members")
+        return IndustryScore(None, None, None, None, 0.0, by)
     return IndustryScore(
         core / known if known else None,
         core / total,
         (core + total - known) / total,
         applied / known if known else None,
         known / total,
-        size if has_size and size else "members",
+        by,
     )
 
 

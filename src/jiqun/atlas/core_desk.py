@@ -11,7 +11,8 @@ import polars as pl
 from pydantic import Field
 
 from jiqun.atlas.classes import SOURCES, reader
-from jiqun.atlas.core_shares import BYS, PROXIES, SIZE, By, is_inside, listed_share, quoted_shares, shares_of
+from jiqun.atlas.core_shares import BYS, PROXIES, SIZE, By, is_inside, listed_share, quoted_shares, rates_of, shares_of
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.operations import ClusterId, RegionCode
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, Run, Which, find_cluster, find_run, sees_all
 from jiqun.atlas.regions import named
@@ -19,11 +20,12 @@ from jiqun.atlas.room import ROOM
 from jiqun.core.actor import LOCAL, Actor, Role
 from jiqun.core.document import Text
 from jiqun.core.errors import WorkspaceError
+from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage
 from jiqun.core.operation import Model
 from jiqun.core.progress import Progress, silent
 from jiqun.intake.gazetteer import Gazetteer
-from jiqun.store import StoredResult, Workspace
+from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.store.commands import Transaction
 from jiqun.store.jobs import Handler, Job, Report
 from jiqun.store.tables import JSON
@@ -53,7 +55,7 @@ def judge(actor: Actor, workspace: Workspace, *, progress: Progress = silent) ->
     lineage = Lineage(METHOD, VERSION, parameters, (snapshot.input,))
     if any(old.id == lineage.digest for old in workspace.results(KIND)):
         return workspace.put_result(KIND, lineage, {}, {})
-    scan = workspace.scan("organisations", snapshot.id)
+    scan = counted(workspace, snapshot.id)
     there = scan.collect_schema().names()
     sizes = [c for c in SIZE.values() if c in there]
     frame = scan.select(
@@ -65,7 +67,9 @@ def judge(actor: Actor, workspace: Workspace, *, progress: Progress = silent) ->
         firms[definition] = is_inside(frame, definition, texts=by.on, models=by.models)
     progress("core industries", len(DEFINITIONS), len(DEFINITIONS))
     kept = pl.DataFrame(firms).with_columns(frame[c] for c in dict.fromkeys(sizes))
-    return workspace.put_result(KIND, lineage, {"firms": kept}, {"firms": kept.height})
+    return workspace.put_result(
+        KIND, lineage, {"firms": kept}, {"firms": kept.height, "in_review": in_review(workspace, snapshot.id)}
+    )
 
 
 def _regions(workspace: Workspace, frame: pl.DataFrame) -> pl.Series:
@@ -110,27 +114,70 @@ def shares(
     result: StoredResult, *, full: bool, members: pl.Series | None = None, region: str | None = None, each: bool = False
 ) -> pl.DataFrame:
     """by, definition and the columns of `shares_of`: of all firms, of members, of a region; `each`: a row for every region."""
+    firms = _chosen(result, members, region)
+    parts = []
+    for by in bys_of(firms, full=full):
+        column = SIZE[by]
+        size = firms[column].cast(pl.Float64) if column else pl.Series([1.0] * firms.height, dtype=pl.Float64)
+        parts.append(_by_definition(firms, by, size, each=each))
+    return pl.concat(parts)
+
+
+def value_added(
+    workspace: Workspace,
+    result: StoredResult,
+    rates: Mapping[str, float],
+    *,
+    members: pl.Series | None = None,
+    each: bool = False,
+) -> pl.DataFrame:
+    """As `shares`, by value added 增加值: revenue times the caller's rates, over the same judgement and regions.
+
+    Raises
+    ------
+    UsageError
+        JQ-SHARE-001: a rate that is none.
+    MeasureInputError
+        JQ-USE-003: the register has no revenue.
+    """
+    firms, column = _chosen(result, members, None), "revenue_cny"
+    require_columns(firms.columns, column)
+    scan = workspace.scan("organisations", _snapshot(workspace, result).id)
+    codes = [c for c in ("industry_code", "digital_code") if c in scan.collect_schema().names()]
+    known = firms.join(scan.select("id", *codes).collect(), on="id", how="left", maintain_order="left")
+    size = known[column].cast(pl.Float64) * rates_of(known, rates)
+    return _by_definition(firms, "value_added", size, each=each)
+
+
+def _snapshot(workspace: Workspace, result: StoredResult) -> Snapshot:
+    """The register whose firms were judged, else what is loaded now."""
+    digest = result.lineage.inputs[0].digest
+    there = workspace.history("organisations")
+    return next((one for one in there if one.digest == digest), None) or workspace.snapshot("organisations")
+
+
+def _chosen(result: StoredResult, members: pl.Series | None, region: str | None) -> pl.DataFrame:
     firms = _firms(result.path)
     if members is not None:
         firms = firms.filter(pl.col("id").is_in(members.unique().implode()))
     if region is not None:
         inside = (pl.col(_REGION) == region) | pl.col(_REGION).str.starts_with(f"{region}.")
         firms = firms.filter(inside.fill_null(value=False))
+    return firms
+
+
+def _by_definition(firms: pl.DataFrame, by: By, size: pl.Series, *, each: bool) -> pl.DataFrame:
     parts = []
-    for by in bys_of(firms, full=full):
-        column = SIZE[by]
-        size = firms[column].cast(pl.Float64) if column else pl.Series([1.0] * firms.height, dtype=pl.Float64)
-        for definition in DEFINITIONS:
-            held = pl.DataFrame(
-                {
-                    "group": firms[_REGION] if each else pl.Series([None] * firms.height, dtype=pl.String),
-                    "inside": firms[definition],
-                    "size": pl.select(pl.when(size > 0).then(size)).to_series(),
-                }
-            )
-            parts.append(
-                shares_of(held).select(pl.lit(by).alias("by"), pl.lit(definition).alias("definition"), pl.all())
-            )
+    for definition in DEFINITIONS:
+        held = pl.DataFrame(
+            {
+                "group": firms[_REGION] if each else pl.Series([None] * firms.height, dtype=pl.String),
+                "inside": firms[definition],
+                "size": pl.select(pl.when(size > 0).then(size)).to_series(),
+            }
+        )
+        head = [pl.lit(by).alias("by"), pl.lit(definition).alias("definition")]
+        parts.append(shares_of(held, definition).select(*head, pl.all()))
     return pl.concat(parts)
 
 
@@ -154,7 +201,10 @@ class SharesRequest(Which):
 
 
 class ShareRow(Model):
-    """A share 占比 with its range. `group`: the region; `proxy`: it stands in for value added."""
+    """A share 占比 with its range. `group`: the region; `proxy`: it stands in for value added.
+
+    `share` is null where too little is decided: narrow, less than half of the size; broad, less than all of it.
+    """
 
     by: Literal["firms", "employees", "revenue"]
     proxy: bool
@@ -220,7 +270,7 @@ class ListedRow(Model):
 
 
 class ListAnswer(Model):
-    """How many clusters of a list are digital 名录中的数字集群."""
+    """How many clusters of a list are digital 名录中的数字集群; `share` is null where too little is decided, as in `ShareRow`."""
 
     rows: tuple[ListedRow, ...]
     digital: int

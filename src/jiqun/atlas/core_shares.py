@@ -34,8 +34,9 @@ SIZE: dict[By, str | None] = {
 """Column that each measure adds up; value added is revenue times a rate that the caller gives."""
 PROXIES: frozenset[By] = frozenset({"employees", "revenue"})
 """Measures that stand in for value added 替代指标, and say so."""
-LEAST_DECIDED = 0.5
-"""Share of the size that must be decided for a share to be given beside its range."""
+LEAST_DECIDED: Mapping[Definition, float] = MappingProxyType({"narrow": 0.5, "broad": 1.0})
+"""Share of the size that must be decided for a share to be given beside its range. Under the broad definition all: no code
+puts a firm outside, so those that are decided are nearly all in, and say nothing of the others."""
 _COLUMNS = {
     "firms": pl.Int64, "sized": pl.Int64, "total": pl.Float64, "core": pl.Float64, "outside": pl.Float64,
     "undecided": pl.Float64, "share": pl.Float64, "low": pl.Float64, "high": pl.Float64,
@@ -57,8 +58,10 @@ def core_share(
         share = C / (C + N)      low = C / (C + N + U)      high = (C + U) / (C + N + U)
 
     C, N, U: size of the firms that are in, that are not, and that nothing decides (no code or text, a code of which only
-    part belongs). `share` takes the undecided to be like the others, which is said only where at least half of the size is
-    decided; `low` none of them in, `high` all of them.
+    part belongs). `share` takes the undecided to be like the others. Narrow, that is said only where at least half of the size
+    is decided. Broad, it is never said: a code can put a firm in, yet none can put it outside, so that the decided are nearly
+    all in, and there is a share only where nothing is undecided; the range is the answer. `low`: none of the undecided is
+    in; `high`: all of them.
 
     Parameters
     ----------
@@ -81,8 +84,8 @@ def core_share(
     Returns
     -------
     A row a group, sorted by it: the group's column, firms, sized (with a size that counts), total, core, outside,
-    undecided (sizes: persons, CNY, firms), share (null also where less than half is decided), low, high (0 to 1;
-    null where nothing is sized).
+    undecided (sizes: persons, CNY, firms), share (null also where too little is decided, `LEAST_DECIDED`), low, high (0 to
+    1; null where nothing is sized).
 
     Raises
     ------
@@ -100,6 +103,8 @@ def core_share(
     >>> firms = pl.DataFrame({"industry_code": ["3973", "0111", "6513", "7320"], "employees": [50, 30, 10, 10]})
     >>> core_share(firms, by="employees").select("core", "undecided", "share", "low", "high").rows()
     [(60.0, 10.0, 0.6666666666666666, 0.6, 0.7)]
+    >>> core_share(firms, by="employees", definition="broad").select("core", "undecided", "share", "low", "high").rows()
+    [(60.0, 40.0, None, 0.6, 1.0)]
     """
     measure = _measure(by)
     definition = check_definition(definition)
@@ -110,7 +115,7 @@ def core_share(
         raise MeasureInputError("JQ-ATLAS-016", column=column, type=frame.schema[column])
     size = frame[column].cast(pl.Float64) if column else pl.Series([1.0] * frame.height, dtype=pl.Float64)
     if measure == "value_added":
-        size = size * _rates(frame, rates)
+        size = size * rates_of(frame, rates)
     held = pl.DataFrame(
         {
             "group": frame[group] if group else pl.Series([None] * frame.height, dtype=pl.String),
@@ -118,7 +123,7 @@ def core_share(
             "size": pl.select(pl.when(size > 0).then(size)).to_series(),
         }
     )
-    table = shares_of(held)
+    table = shares_of(held, definition)
     return table.rename({"group": group}) if group else table.drop("group")
 
 
@@ -166,7 +171,7 @@ def _measure(by: str) -> By:
     raise UsageError("JQ-USE-001", what="by", value=by, known=", ".join(BYS))
 
 
-def shares_of(held: pl.DataFrame) -> pl.DataFrame:
+def shares_of(held: pl.DataFrame, definition: Definition) -> pl.DataFrame:
     """The columns of `core_share` by `group`, from group, inside (null: undecided) and size (null: not sized) of firms."""
     size, inside = pl.col("size"), pl.col("inside")
     sums = held.group_by("group").agg(
@@ -179,7 +184,7 @@ def shares_of(held: pl.DataFrame) -> pl.DataFrame:
     )
     decided, total = pl.col("core") + pl.col("outside"), pl.col("core") + pl.col("outside") + pl.col("undecided")
     shares = sums.with_columns(
-        share=pl.when((decided > 0) & (decided >= LEAST_DECIDED * total)).then(pl.col("core") / decided),
+        share=pl.when((decided > 0) & (decided >= LEAST_DECIDED[definition] * total)).then(pl.col("core") / decided),
         low=pl.when(total > 0).then(pl.col("core") / total),
         high=pl.when(total > 0).then((pl.col("core") + pl.col("undecided")) / total),
     )
@@ -188,7 +193,7 @@ def shares_of(held: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _rates(frame: pl.DataFrame, rates: Mapping[str, float] | None) -> pl.Series:
+def rates_of(frame: pl.DataFrame, rates: Mapping[str, float] | None) -> pl.Series:
     """The rate of value added of each firm, by its most detailed code that has one; null where none has."""
     if not rates:
         raise UsageError("JQ-SHARE-001", value="—")
@@ -326,7 +331,7 @@ def listed_share(
     decided, total = counts["digital"] + counts["not"], frame.height
     summary: dict[str, float | int | None] = {
         **counts,
-        "share": counts["digital"] / decided if decided and decided >= LEAST_DECIDED * total else None,
+        "share": counts["digital"] / decided if decided and decided >= LEAST_DECIDED[definition] * total else None,
         "low": counts["digital"] / total if total else None,
         "high": (counts["digital"] + counts["undecided"]) / total if total else None,
     }

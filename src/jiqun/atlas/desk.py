@@ -10,6 +10,7 @@ import shapely
 
 from jiqun.atlas.classes import TextUse, classified, reader, used_text
 from jiqun.atlas.clusters import Clusters, check_search, find_clusters
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.naming import largest_members, leading_class, name_clusters
 from jiqun.atlas.outline import hulls
@@ -21,6 +22,7 @@ from jiqun.core.errors import InputError, UsageError, WorkspaceError
 from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage, Source
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.derived import STATE
 from jiqun.intake.gazetteer import Gazetteer, fingerprint
 from jiqun.store import StoredResult, Workspace
 from jiqun.taxonomy import EDITION
@@ -34,7 +36,7 @@ EPS_STREET_KM = 5.0
 EPS_CITY_KM = 20.0
 MEMBER_COLUMNS = (
     "id", "name", "country", "region_code", "city", "address", "lon", "lat", "precision_km", "place_id", "place_name",
-    "place_name_zh", "digital_code", "website",
+    "place_name_zh", "digital_code", "website", STATE,
 )  # fmt: skip
 
 
@@ -94,7 +96,7 @@ def run(
     check(workspace, search)
     snapshot = workspace.snapshot("organisations")
     by = reader(workspace, search.text)
-    organisations = classified(workspace.scan("organisations", snapshot.id).collect(), by)
+    organisations = classified(counted(workspace, snapshot.id).collect(), by)
     read = by.on and used_text(organisations)
     gazetteer = Gazetteer.load(workspace.cache)
     use_population = search.background == "population" or (search.background == "auto" and search.digital is None)
@@ -141,6 +143,7 @@ def run(
     numbers = [int(str(old.values["next_number"])) for old in runs]
     tables, values = _told(found, organisations, gazetteer, previous, next_number=max(numbers, default=1))
     progress("names and outlines", 1, 1)
+    values["in_review"] = in_review(workspace, snapshot.id)
     spoken_of = subject.to_json() if subject else previous.values.get("subject") if previous else None
     if read:
         values["text"] = by.to_json() | {"firms": _counted(organisations)}

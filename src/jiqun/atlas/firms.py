@@ -23,6 +23,8 @@ from jiqun.core.document import Text
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.operation import EVERYWHERE, Model
 from jiqun.core.schema import schema
+from jiqun.intake.derived import STATE
+from jiqun.intake.moved import current, same
 from jiqun.store import Workspace
 from jiqun.store.database import table
 
@@ -77,13 +79,17 @@ class FirmAnswer(Model):
     digital: ClassRow
     source: str
     as_of: str
+    standing: Annotated[
+        str | None,
+        Field(description="of a row of a roster that stands by itself: unmatched, or in review and not counted"),
+    ] = None
 
 
 @ROOM.operation("firm", "企业详情", "One firm", roles=READERS)
 def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer:
     """An organisation of the register that is loaded now, with what it states of itself.
 
-    Everybody sees its entry in the register; operators, analysts, auditors and the firm itself see the rest. One whose
+    An id that it had while it stood by itself on a roster finds it, too. Everybody sees its entry in the register; operators, analysts, auditors and the firm itself see the rest. One whose
     withdrawal from publication was granted is there for itself, operators and auditors only.
 
     Raises
@@ -92,6 +98,7 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
         JQ-ATLAS-020: there is no such organisation.
     """
     snapshot = workspace.snapshot("organisations")
+    request = request.model_copy(update={"id": current(workspace, request.id)})
     row = _row(snapshot.path, request.id)
     own = actor.organisation == request.id
     hidden = not own and not actor.roles & EVERYWHERE and request.id in unpublished(workspace)
@@ -120,6 +127,7 @@ def firm(actor: Actor, workspace: Workspace, request: FirmRequest) -> FirmAnswer
         digital=ClassRow(**class_of(snapshot.path, request.id, by) | ({} if complete else {"words": None})),
         source=snapshot.source,
         as_of=snapshot.as_of.isoformat(),
+        standing=row.get(STATE),
     )
 
 
@@ -127,8 +135,9 @@ def _corrected(workspace: Workspace, organisation: str) -> dict[str, datetime]:
     """When each attribute was corrected by a person (`jiqun.roster.corrections`), of those that are."""
     rows = table("corrections")
     query = select(rows.c.attribute, rows.c.at).where(
-        rows.c.organisation == organisation, rows.c.withdrawn_at.is_(None)
+        same(rows.c.organisation, organisation), rows.c.withdrawn_at.is_(None)
     )
+    query = query.order_by(rows.c.at)
     with workspace.database.read() as connection:
         return {row.attribute: row.at for row in connection.execute(query)}
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from scipy.stats import gamma
 
 from jiqun.atlas import _graph_kernels
+from jiqun.atlas.pair_samples import drawn_pairs, pairs_within
 from jiqun.atlas.sphere import EARTH_RADIUS_KM, checked_coordinates, unit_vectors
 from jiqun.core.arrays import Booleans, Floats, Integers
 from jiqun.core.errors import MeasureInputError
@@ -26,26 +28,28 @@ from jiqun.core.progress import Progress, silent
 Finding = Literal["more", "as expected", "less", "unknown"]
 ALL_PAIRS = 9_000_000
 """Up to so many pairs, those of 3,000 firms, all enter the fit."""
-ZEROS = 1_000_000
-"""Zero pairs drawn for the fit where there are more; each stands for as many as it takes."""
+PAIRS = 1_000_000
+"""Pairs drawn for the fit where there are more; each stands for as many as it takes."""
 RESAMPLED = 100_000
-"""As `ALL_PAIRS` and `ZEROS`, for each fit of the bootstrap."""
+"""As `ALL_PAIRS` and `PAIRS`, for each fit of the bootstrap."""
+WITHIN = 2_000_000
+"""Pairs within all groups together that stand for all of them in the sums of what is expected."""
 NEAREST_KM = 0.1
 """Distances below count as this: the logarithm of 0 is not a number, and addresses are no better known."""
 COVERED = 0.5
 """A covariate is used where at least this share of the firms has it."""
 LEAST_FIRMS = 5
+LEAST_LINKS = 5.0
+"""With fewer links expected, even none at all would be no news."""
 STEPS = 60
 NEGLIGIBLE = 1e-8
 """Part of the whole that counts as nothing: a last step of Newton's that gains less is exact; where less than this is expected
 of all pairs without a link, a covariate tells them from the others, and no solution is finite."""
-PAIRS_EACH = 100_000
-"""Pairs within a group that stand for all of them in the sum of what is expected."""
 THREADS = 2
 RESULT = {
     "group": pl.Int64, "members": pl.Int64, "answered": pl.Int64, "response": pl.Float64, "used": pl.Int64,
-    "observed": pl.Float64, "expected": pl.Float64, "ratio": pl.Float64, "low": pl.Float64, "high": pl.Float64,
-    "finding": pl.String, "reason": pl.String,
+    "observed": pl.Float64, "expected": pl.Float64, "expected_links": pl.Float64, "ratio": pl.Float64, "low": pl.Float64,
+    "high": pl.Float64, "finding": pl.String, "reason": pl.String,
 }  # fmt: skip
 
 
@@ -53,8 +57,8 @@ RESULT = {
 class Gravity:
     """A gravity model 引力模型 of link weights: `coefficients` (constant first), and what it was fitted on.
 
-    `dropped`: covariates that could not be used, with the reason; `pairs`: ordered pairs, of which `sampled` zero ones
-    stand for all where `exact` is false.
+    `dropped`: covariates that could not be used, with the reason; `pairs`: ordered pairs, of which `sampled` stand for all
+    in what is expected where `exact` is false.
     """
 
     names: tuple[str, ...]
@@ -85,6 +89,7 @@ def ppml(
     features: Floats,
     log_km: Floats,
     *,
+    held: Floats | None = None,
     start: Floats | None = None,
     steps: int = STEPS,
 ) -> tuple[Floats, int]:
@@ -92,7 +97,8 @@ def ppml(
 
         E[y_ij] = exp(β₀ + β₁·x_i + β₂·x_j + β₃ ln d_ij),   Σ w (y − μ) x = 0
 
-    by Newton's method, which for this likelihood is iteratively reweighted least squares. y may be any number >= 0.
+    by Newton's method, which for this likelihood is iteratively reweighted least squares. y may be any number >= 0. `held`:
+    Σ y x where it is known of all pairs, and these are but a sample of them.
 
     Returns
     -------
@@ -113,16 +119,13 @@ def ppml(
     >>> ppml(i, j, np.array([1.0, 2.0, 3.0]), np.ones(3), np.zeros((3, 0)), np.zeros(0))[0].round(4).tolist()
     [0.6931]
     """
-    parts = [np.ones((1, row.size)), features[row].T, features[column].T, log_km[None] if log_km.size else None]
-    x = np.concatenate([part for part in parts if part is not None])
-    held = (x * (value * weight)).sum(axis=1)
+    if held is None:
+        group, ones = np.full(row.size, -1), np.ones(features.shape[0])
+        held, _ = _graph_kernels.held_sums(row, column, value * weight, group, ones, features, log_km, 0)
     mass = float(weight.sum())
     if not (held[0] > 0 and mass > 0):
         raise MeasureInputError("JQ-NETWORK-002", what="value", value=held[0], expected="> 0")
-    beta = start
-    if beta is None:
-        beta = np.zeros(x.shape[0])
-        beta[0] = np.log(held[0] / mass)
+    beta = np.r_[np.log(held[0] / mass), np.zeros(held.size - 1)] if start is None else start
     gradient, hessian, mu = _graph_kernels.poisson_sums(row, column, weight, features, log_km, beta)
     best = float(held @ beta) - mu
     for step in range(1, steps + 1):
@@ -157,6 +160,7 @@ def linkage_residual(
     size: str | None = "size",
     response: float | None = None,
     least_response: float = 0.6,
+    surveyed: bool = False,
     draws: int = 199,
     level: float = 0.95,
     seed: int = 20240501,
@@ -174,11 +178,14 @@ def linkage_residual(
         null: was not asked).
     links
         `source`, `target` (ids), `weight`; each ordered pair once. Others than between two of `firms` are left alone.
+        Optional `reported_by`: where it is known of any link, the links come from a survey.
     response
         Share of firms that answered, where that is known only as a whole. None, without `responded`: the links are a full
-        count, as those of a register.
+        count, as those of a register, or, where they come from a survey, nothing is found.
     least_response
-        Below it a group's finding is unknown.
+        Below it a group's finding is unknown; so it is where a smaller share of its members can be used at all.
+    surveyed
+        Whether the links come from a survey, as where `reported_by` says so.
     draws
         Bootstrap samples of firms (0: no interval, and no finding but unknown).
     level
@@ -187,7 +194,8 @@ def linkage_residual(
     Returns
     -------
     `Residuals`. `finding`: "more" or "less" where the interval lies above or below 1, else "as expected"; "unknown" with
-    the `reason` (response, few, no links, no model, no interval).
+    the `reason`: response, response unknown, few (firms), coverage (too few of its members have a size and a place), few links
+    (below five are expected), no links, no model, no interval.
 
     Raises
     ------
@@ -196,13 +204,18 @@ def linkage_residual(
 
     Notes
     -----
-    Pairs of which one firm did not answer are no zeros and no links: they are left out, of the model too. Above 3,000 firms
-    10⁶ zero pairs stand for all, in the bootstrap 10⁵. Firms are resampled within their groups, with the number of times
-    as weight of their pairs (Snijders & Borgatti 1999); pairs of a firm with itself are left out. The interval takes firms as
-    given by chance, and says nothing of how links were observed. The groups' own links are part of what the model is fitted on:
-    ratios are against firms of like size and distance in this network, those of large groups are drawn towards 1, and where
-    some groups are far above it others come out below.
-    Source: as `ppml`; Snijders & Borgatti (1999), Connections 22(2), 161–170.
+    Pairs of which one firm did not answer are no zeros and no links: they are left out, of the model too. Links enter all, with
+    what they weigh; what is expected is summed over all pairs up to 3,000 firms, and above over 10⁶ that stand for the others,
+    two thirds of them drawn within cells of 5 to 320 km, each weighing the inverse of its chance; in the bootstrap over 10⁵, and
+    only how far its coefficients move is taken from it. Firms are resampled within their groups, with the number of times
+    as weight of their pairs (Snijders & Borgatti 1999); pairs of a firm with itself are left out. That interval takes firms as
+    given by chance, and says nothing of chance in the links themselves, least where there are none. So it is widened to the
+    interval of a Poisson count of links that weigh what those of the group do (Fay & Feuer 1997, one more link weighing the
+    mean): where none is seen, 3.69 links at most, at 95 %. A pair linked both ways counts as one link. The groups' own
+    links are part of what the model is fitted on: ratios are against firms of like size and distance in this network, those of
+    large groups are drawn towards 1, and where some groups are far above it others come out below.
+    Source: as `ppml`; Snijders & Borgatti (1999), Connections 22(2), 161–170; Fay & Feuer (1997), Statistics in
+    Medicine 16, 791–801.
     """
     if not (0 <= least_response <= 1 and (response is None or 0 <= response <= 1)):
         raise MeasureInputError("JQ-NETWORK-002", what="response", value=response, expected="0 … 1")
@@ -212,13 +225,16 @@ def linkage_residual(
     known = as_polars(links, "source", "target", "weight")
     label = table[group].cast(pl.Int64)
     asked = table["responded"] if "responded" in table.columns else pl.Series([None] * table.height, dtype=pl.Boolean)
-    surveyed = bool(asked.is_not_null().any())
-    answered = asked.fill_null(value=False) if surveyed else pl.Series([True] * table.height)
-    groups = _counted(label, asked, answered, response, surveyed=surveyed)
+    polled = bool(asked.is_not_null().any())
+    reported = "reported_by" in known.columns and known["reported_by"].is_not_null().any()
+    answered = asked.fill_null(value=False) if polled else pl.Series([True] * table.height)
+    groups = _counted(label, asked, answered, response, surveyed=polled)
     enough = groups["response"].is_null() | (groups["response"] >= least_response)
     pool = _Pool.of(table.filter(answered), known, label.filter(answered), size)
     counts = np.bincount(pool.group[pool.group >= 0], minlength=0) if pool.firms else np.zeros(0, np.int64)
     found = groups.with_columns(used=pl.Series([int(counts[g]) if g < counts.size else 0 for g in groups["group"]]))
+    if (surveyed or reported) and response is None and not polled:
+        return Residuals(_unknown(found, "response unknown"), None, "response unknown")
     if response is not None and response < least_response:
         return Residuals(_unknown(found, "response"), None, "response")
     if pool.firms < LEAST_FIRMS or pool.value.size == 0:
@@ -226,34 +242,49 @@ def linkage_residual(
         return Residuals(_unknown(found, why, enough), None, why)
     try:
         design = pool.design(ALL_PAIRS, seed)
-        beta, steps = ppml(*design, pool.features, pool.log_km(design[0], design[1]))
+        log_km = pool.log_km(design[0], design[1])
+        held, observed = pool.held(np.ones(pool.firms))
+        beta, steps = ppml(*design, pool.features, log_km, held=held)
     except MeasureInputError:
         return Residuals(_unknown(found, "no model", enough), None, "no model")
     model = pool.told(beta, design, steps)
-    pairs = pool.within(seed)
-    observed, expected = pool.inside(beta, np.ones(pool.firms), pairs)
+    pairs = pool.within(beta, seed)
+    expected = pool.expected(pairs, np.ones(pool.firms), np.zeros(beta.size))
     ratios = pool.bootstrap(beta, pairs, draws, seed, progress)
+    each, lowest, highest = pool.counted((1 - level) / 2)
     rows = []
     for at, counted in enumerate(found.to_dicts()):
         g = counted["group"]
-        seen, meant = (float(values[g]) if g < values.size else 0.0 for values in (observed, expected))
-        told = counted | {"observed": seen, "expected": meant, "ratio": seen / meant if meant > 0 else None}
-        sample = ratios[:, g][np.isfinite(ratios[:, g])] if g < ratios.shape[1] else np.zeros(0)
-        told |= _judged(told, sample, draws, level, enough=bool(enough[at]))
+        told = counted | {"observed": 0.0, "expected": 0.0, "ratio": None}
+        sample = np.zeros(0)
+        if g < observed.size and expected[g] > 0:
+            seen, meant = float(observed[g]), float(expected[g])
+            told |= {"observed": seen, "expected": meant, "expected_links": meant / each, "ratio": seen / meant}
+            told |= {"low": float(lowest[g]) / meant, "high": float(highest[g]) / meant}
+            sample = ratios[:, g][np.isfinite(ratios[:, g])]
+        told |= _judged(told, sample, draws, level, least_response, enough=bool(enough[at]))
         rows.append({name: told.get(name) for name in RESULT})
     return Residuals(pl.DataFrame(rows, schema=RESULT, orient="row"), model)
 
 
-def _judged(row: dict[str, Any], sample: Floats, draws: int, level: float, *, enough: bool) -> dict[str, Any]:
-    """Interval and finding of a group, or why there is none."""
+def _judged(
+    row: dict[str, Any], sample: Floats, draws: int, level: float, least: float, *, enough: bool
+) -> dict[str, Any]:
+    """Interval and finding of a group, or why there is none; `low` and `high` are those of the count of links until then."""
     nothing: dict[str, Any] = {"low": None, "high": None, "finding": "unknown"}
     if not enough:
-        return {**nothing, "reason": "response", "observed": None, "expected": None, "ratio": None}
+        hidden = dict.fromkeys(("observed", "expected", "expected_links", "ratio"))
+        return {**nothing, "reason": "response", **hidden}
     if row["used"] < LEAST_FIRMS or row["ratio"] is None:
         return {**nothing, "reason": "few"}
+    if row["used"] < least * row["members"]:
+        return {**nothing, "reason": "coverage"}
+    if row["expected_links"] < LEAST_LINKS:
+        return {**nothing, "reason": "few links"}
     if not draws or sample.size < 0.9 * draws:
         return {**nothing, "reason": "no interval"}
     low, high = (float(value) for value in np.quantile(sample, [(1 - level) / 2, (1 + level) / 2]))
+    low, high = min(low, row["low"]), max(high, row["high"])
     finding: Finding = "more" if low > 1 else "less" if high < 1 else "as expected"
     return {"low": low, "high": high, "finding": finding, "reason": None}
 
@@ -361,8 +392,13 @@ class _Pool:
         logs: Floats = np.log(np.maximum(km, NEAREST_KM))
         return logs
 
+    @property
+    def groups(self) -> int:
+        """How many groups there are, one more than the greatest number of one."""
+        return int(self.group.max(initial=-1)) + 1
+
     def design(self, most: int, seed: int) -> tuple[Integers, Integers, Floats, Floats]:
-        """Rows, columns, values and weights of pairs: all of them, or the linked ones and a sample of the others."""
+        """Rows, columns, values and weights of pairs: all, or a sample."""
         n = self.firms
         if n * n <= most:
             row, column = np.divmod(np.arange(n * n, dtype=np.int64), n)
@@ -370,19 +406,10 @@ class _Pool:
             dense = np.zeros(n * n)
             dense[self.row * n + self.column] = self.value
             return row[off], column[off], dense[off], np.ones(int(off.sum()))
-        rng = np.random.default_rng(seed)
-        codes = np.unique(rng.integers(0, n * n, min(most, ZEROS)))
-        row, column = np.divmod(codes, n)
-        linked = np.isin(codes, self.row * n + self.column)
-        zero = (row != column) & ~linked
-        zeros = n * (n - 1) - self.value.size
-        row, column = row[zero], column[zero]
-        return (
-            np.r_[self.row, row],
-            np.r_[self.column, column],
-            np.r_[self.value, np.zeros(row.size)],
-            np.r_[np.ones(self.value.size), np.full(row.size, zeros / max(row.size, 1))],
-        )
+        row, column, weight = drawn_pairs(n, self.xyz, min(most, PAIRS), seed)
+        codes, these = self.row * np.int64(n) + self.column, row * np.int64(n) + column
+        at = np.minimum(np.searchsorted(codes, these), codes.size - 1)
+        return row, column, np.where(codes[at] == these, self.value[at], 0.0), weight
 
     def told(self, beta: Floats, design: tuple[Integers, Integers, Floats, Floats], steps: int) -> Gravity:
         names = ["constant", *(f"{name}_{end}" for end in ("source", "target") for name in self.names)]
@@ -396,69 +423,93 @@ class _Pool:
             self.firms,
             pairs,
             int(self.value.size),
-            0 if exact else int(design[0].size - self.value.size),
+            0 if exact else int(design[0].size),
             exact,
             self.dropped,
             steps,
         )
 
-    def within(self, seed: int) -> list[tuple[Integers, Integers, float]]:
-        """Pairs within each group, all or a sample, and how many each stands for."""
-        rng = np.random.default_rng([seed, 7])
-        out = []
-        for g in range(int(self.group.max(initial=-1)) + 1):
-            members = np.flatnonzero(self.group == g)
-            pairs = members.size * (members.size - 1)
-            if members.size**2 <= PAIRS_EACH:
-                row, column = (part.ravel() for part in np.meshgrid(members, members, indexing="ij"))
-            else:
-                row, column = rng.choice(members, PAIRS_EACH), rng.choice(members, PAIRS_EACH)
-            off = row != column
-            row, column = row[off], column[off]
-            out.append((row, column, pairs / max(row.size, 1)))
-        return out
+    def within(self, beta: Floats, seed: int) -> _Within:
+        """Pairs within groups, all or a sample, with what is expected of each."""
+        row, column, each, group = pairs_within(self.group, WITHIN, seed)
+        log_km, own = self.log_km(row, column), self.features.shape[1]
+        eta = beta[0] + self.features[row] @ beta[1 : 1 + own] + self.features[column] @ beta[1 + own : 1 + 2 * own]
+        if log_km.size:
+            eta = eta + beta[-1] * log_km
+        return _Within(row, column, group, log_km, each * np.exp(eta))
 
-    def inside(
-        self, beta: Floats, times: Floats, pairs: list[tuple[Integers, Integers, float]]
-    ) -> tuple[Floats, Floats]:
-        """Observed and expected weight within each group; each firm counts so many times."""
-        mine = (self.group[self.row] == self.group[self.column]) & (self.group[self.row] >= 0)
-        weight = self.value[mine] * times[self.row[mine]] * times[self.column[mine]]
-        observed: Floats = np.bincount(self.group[self.row[mine]], weight, len(pairs)).astype(np.float64)
-        expected = np.zeros(len(pairs))
-        for g, (row, column, each) in enumerate(pairs):
-            pair = each * times[row] * times[column]
-            _, _, expected[g] = _graph_kernels.poisson_sums(
-                row, column, pair, self.features, self.log_km(row, column), beta
-            )
-        return observed, expected
+    def expected(self, pairs: _Within, times: Floats, move: Floats) -> Floats:
+        """Expected weight within each group once coefficients move; each firm counts so many times."""
+        held: Floats = _graph_kernels.moved_sums(
+            pairs.row, pairs.column, pairs.group, pairs.mean, times, self.features, pairs.log_km, move, self.groups
+        )
+        return held
 
-    def bootstrap(
-        self, beta: Floats, pairs: list[tuple[Integers, Integers, float]], draws: int, seed: int, progress: Progress
-    ) -> Floats:
+    def held(self, times: Floats) -> tuple[Floats, Floats]:
+        """Σ y x over all links, and the observed weight within each group; each firm counts so many times."""
+        own = np.where(self.group[self.row] == self.group[self.column], self.group[self.row], -1)
+        sums: tuple[Floats, Floats] = _graph_kernels.held_sums(
+            self.row, self.column, self.value, own, times, self.features, self.link_km, self.groups
+        )
+        return sums
+
+    @cached_property
+    def link_km(self) -> Floats:
+        """`log_km` of the links."""
+        return self.log_km(self.row, self.column)
+
+    def counted(self, tail: float) -> tuple[float, Floats, Floats]:
+        """Mean weight of a link, and the bounds of each group's weight as a Poisson count of links (Fay & Feuer 1997)."""
+        n = np.int64(self.firms)
+        low, high = np.minimum(self.row, self.column), np.maximum(self.row, self.column)
+        codes, at = np.unique(low * n + high, return_inverse=True)
+        weight = np.bincount(at, self.value)
+        one, other = self.group[codes // n], self.group[codes % n]
+        inside = (one == other) & (one >= 0)
+        total = np.bincount(one[inside], weight[inside], self.groups)
+        square = np.bincount(one[inside], weight[inside] ** 2, self.groups)
+        each = float(weight.mean())
+        scale = np.divide(square, total, out=np.ones(total.size), where=total > 0)
+        least = np.where(total > 0, gamma.ppf(tail, np.maximum(total / scale, 1e-9)) * scale, 0.0)
+        more, wide = total + each, square + each**2
+        most: Floats = gamma.isf(tail, more**2 / wide) * wide / more
+        return each, least, most
+
+    def bootstrap(self, beta: Floats, pairs: _Within, draws: int, seed: int, progress: Progress) -> Floats:
         """Ratio of each group in each sample of firms; NaN where a sample gives none."""
-        count = int(self.group.max(initial=-1)) + 1
+        count = self.groups
         row, column, value, weight = self.design(RESAMPLED, seed + 1)
         log_km = self.log_km(row, column)
-        strata = [np.flatnonzero(self.group == g) for g in range(-1, count)]
+        order = np.argsort(self.group, kind="stable")
+        sizes = np.bincount(self.group + 1)
+        first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        many = np.repeat(sizes, sizes)
+
+        def fitted(times: Floats, start: Floats) -> tuple[Floats, Floats]:
+            held, observed = self.held(times)
+            each = weight * times[row] * times[column]
+            return ppml(row, column, value, each, self.features, log_km, held=held, start=start, steps=8)[0], observed
 
         def one(draw: int) -> Floats:
             rng = np.random.default_rng([seed, draw])
-            times = np.zeros(self.firms)
-            for members in strata:
-                if members.size:
-                    times += np.bincount(rng.choice(members, members.size), minlength=self.firms)
+            drawn = first + (rng.random(self.firms) * many).astype(np.int64)  # of one's own group, with replacement
+            times = np.bincount(order[drawn], minlength=self.firms).astype(np.float64)
             out = np.full(count, np.nan)
             try:
-                fitted, _ = ppml(
-                    row, column, value, weight * times[row] * times[column], self.features, log_km, start=beta, steps=8
-                )
+                moved, observed = fitted(times, middle)
             except MeasureInputError:
                 return out
-            observed, expected = self.inside(fitted, times, pairs)
+            expected = self.expected(pairs, times, moved - middle)
             out[expected > 0] = observed[expected > 0] / expected[expected > 0]
             return out
 
+        nothing = np.full((draws, count), np.nan)
+        if not draws:
+            return nothing
+        try:
+            middle = fitted(np.ones(self.firms), beta)[0]
+        except MeasureInputError:
+            return nothing
         work: list[Callable[[], Floats]] = [partial(one, draw) for draw in range(draws)]
         done = []
         with ThreadPoolExecutor(THREADS) as pool:
@@ -466,6 +517,17 @@ class _Pool:
                 done.append(ratios)
                 progress("bootstrap", len(done), draws)
         return np.array(done).reshape(draws, count)
+
+
+@dataclass(frozen=True)
+class _Within:
+    """Pairs within groups: their ends, group, distance, and what is expected of those that each stands for."""
+
+    row: Integers
+    column: Integers
+    group: Integers
+    log_km: Floats
+    mean: Floats
 
 
 def linked_within(pairs_km: Floats, weight: Floats, eps_km: float) -> tuple[float | None, float | None]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from scipy.cluster.hierarchy import fcluster, linkage
-from sklearn.cluster import KMeans
 
 from jiqun.core.arrays import Floats, Integers
 from jiqun.core.errors import MeasureInputError
@@ -81,6 +80,8 @@ def industry_sets(
     >>> found.industries.select("industry", "set").rows()
     [('a', 1), ('b', 1), ('c', 2), ('d', 2)]
     """
+    from sklearn.cluster import KMeans  # noqa: PLC0415  # takes a second to import
+
     names, matrices = _matrices(similarities, industry, similarity)
     n = len(names)
     wanted = sorted(set(sizes))

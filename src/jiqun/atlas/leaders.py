@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.stats import rankdata
 
 from jiqun.core.arrays import Booleans, Floats, Integers
 from jiqun.core.errors import MeasureInputError
@@ -20,6 +21,7 @@ CRITERIA = ("size", "pagerank", "brokered", "dependence_in", "dependence_out")
 """What leaders are compared by: larger is more of a leader."""
 HALF = 0.5
 MOST_COMPARED = 2_000
+COMPARED_AT_ONCE = 2_000_000
 
 
 def dependence(
@@ -66,7 +68,12 @@ def dependence(
 
 
 def chain_leaders(
-    firms: Any, *, criteria: tuple[str, ...] = CRITERIA, weights: Mapping[str, float] | None = None, top: int = 20
+    firms: Any,
+    *,
+    criteria: tuple[str, ...] = CRITERIA,
+    weights: Mapping[str, float] | None = None,
+    by: str | None = None,
+    top: int = 20,
 ) -> pl.DataFrame:
     """Firms that lead 链主, by several criteria at once.
 
@@ -80,11 +87,13 @@ def chain_leaders(
         greatest are left out too.
     weights
         Of the criteria, for a `score`: the weighted mean of the firm's percentile ranks in them. The rank is then by score.
+    by
+        Column of groups, each of which has its own ranks.
 
     Returns
     -------
     The firms with `rank`, `score` (null without weights) and `known`, the number of criteria known; those of rank <= `top`
-    in order, at least.
+    in order, of one group after the other.
 
     Raises
     ------
@@ -102,55 +111,70 @@ def chain_leaders(
     >>> chain_leaders(firms).select("id", "rank").rows()
     [('a', 1), ('b', 1), ('c', 3)]
     """
-    table = as_polars(firms, "id")
+    table = as_polars(firms, "id", *([] if by is None else [by]))
     used = [name for name in criteria if name in table.columns]
     values = np.column_stack(
         [table[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in used] or [np.zeros(0)]
     )
-    if weights is not None:
-        given = np.array([weights.get(name, 0.0) for name in used])
-        if set(weights) - set(used) or not (given >= 0).all() or not given.sum() > 0:
-            raise MeasureInputError("JQ-NETWORK-002", what="weights", value=dict(weights), expected=", ".join(used))
+    given = None if weights is None else np.array([weights.get(name, 0.0) for name in used])
+    fine = given is None or bool((given >= 0).all() and given.sum() > 0)
+    if weights is not None and (set(weights) - set(used) or not fine):
+        raise MeasureInputError("JQ-NETWORK-002", what="weights", value=str(dict(weights)), expected=", ".join(used))
     if not used:
         return table.clear().with_columns(
             rank=pl.lit(None, pl.Int64), score=pl.lit(None, pl.Float64), known=pl.lit(None, pl.Int64)
         )
-    known = np.isfinite(values)
-    chosen = np.zeros(table.height, bool)
-    for at in range(len(used)):  # among very many, those that lead in something
-        order = np.argsort(np.where(known[:, at], -values[:, at], np.inf), kind="stable")[:MOST_COMPARED]
-        chosen[order] = True
-    chosen &= known.any(axis=1)
-    table, values, known = table.filter(pl.Series(chosen)), values[chosen], known[chosen]
-    count = table.height
-    leads = np.zeros(count, np.int64)
-    percentile = np.full(values.shape, np.nan)
-    for at in range(len(used)):
-        ranked = pl.Series(values[:, at]).fill_nan(None).rank("average")
-        most = int(known[:, at].sum())
-        percentile[:, at] = ranked.fill_null(np.nan).to_numpy() / max(most, 1)
-        if most:
-            leads += known[:, at] & (values[:, at] == np.nanmax(values[:, at]))
-    score = np.full(count, np.nan)
-    if weights is None:
-        rank = np.ones(count, np.int64)
-        for i in range(count):
-            both = known & known[i]
-            ahead = (~both | (values >= values[i])).all(axis=1) & (both & (values > values[i])).any(axis=1)
-            rank[i] += int(ahead.sum())
-    else:
-        share = np.where(known, given, 0.0)
-        total = share.sum(axis=1)
-        score = np.divide(np.nansum(percentile * given, axis=1), total, out=score, where=total > 0)
-        rank = pl.Series(-np.nan_to_num(score, nan=-1.0)).rank("min").to_numpy().astype(np.int64)
+    group = np.zeros(table.height, np.int64) if by is None else table[by].rank("dense").fill_null(0).to_numpy()
+    order = np.argsort(group, kind="stable")
+    rank, leads = np.zeros(table.height, np.int64), np.zeros(table.height, np.int64)
+    score = np.full(table.height, np.nan)
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        own = rows[_leading(values[rows])]
+        rank[own], score[own], leads[own] = _ranked(values[own], given)
     return (
         table.with_columns(
             rank=pl.Series(rank),
             score=pl.Series(score).fill_nan(None),
-            known=pl.Series(known.sum(axis=1)),
+            known=pl.Series(np.isfinite(values).sum(axis=1)),
             leads=pl.Series(leads),
         )
-        .sort("rank", "leads", "id", descending=[False, True, False])
-        .filter(pl.col("rank") <= top)
+        .filter(pl.col("rank").is_between(1, top))
+        .sort(*([] if by is None else [by]), "rank", pl.col("leads").neg(), "id")
         .drop("leads")
     )
+
+
+def _leading(values: Floats) -> Booleans:
+    """Of very many firms, those that are among the first in something; of few, those of which anything is known."""
+    known = np.isfinite(values)
+    something: Booleans = np.any(known, axis=1)
+    if values.shape[0] <= MOST_COMPARED:
+        return something
+    chosen = np.zeros(values.shape[0], bool)
+    for at in range(values.shape[1]):
+        chosen[np.argsort(np.where(known[:, at], -values[:, at], np.inf), kind="stable")[:MOST_COMPARED]] = True
+    return chosen & something
+
+
+def _ranked(values: Floats, weights: Floats | None) -> tuple[Integers, Floats, Integers]:
+    """Rank, score, and in how many criteria it leads, of each firm of a group."""
+    known = np.isfinite(values)
+    count = values.shape[0]
+    most = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    leads: Integers = (known & (values == most)).sum(axis=1)
+    score = np.full(count, np.nan)
+    if weights is None:
+        rank = np.ones(count, np.int64)
+        step = max(1, COMPARED_AT_ONCE // max(values.size, 1))
+        for at in range(0, count, step):
+            mine, mine_known = values[at : at + step, None], known[at : at + step, None]
+            both = known & mine_known
+            ahead = (~both | (values >= mine)).all(axis=2) & (both & (values > mine)).any(axis=2)
+            rank[at : at + step] += ahead.sum(axis=1)
+        return rank, score, leads
+    ranks = np.column_stack([rankdata(column, nan_policy="omit") for column in values.T]) if count else values
+    percentile = ranks / np.maximum(known.sum(axis=0), 1)
+    share = np.where(known, weights, 0.0)
+    total = share.sum(axis=1)
+    score = np.divide(np.nansum(percentile * weights, axis=1), total, out=score, where=total > 0)
+    return rankdata(-np.nan_to_num(score, nan=-1.0), "min").astype(np.int64), score, leads

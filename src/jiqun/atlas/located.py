@@ -15,6 +15,7 @@ from typing import Literal
 import polars as pl
 
 from jiqun.atlas.classes import SOURCES, Reader, classified, reader_of
+from jiqun.atlas.counted import settled
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Map
 from jiqun.core.errors import WorkspaceError
@@ -68,7 +69,7 @@ def _located(path: Path, digital: str | None, by: Reader, cache: Path) -> pl.Dat
 
 
 def _placed(path: Path, digital: str | None, by: Reader, cache: Path) -> pl.DataFrame:
-    rows = pl.scan_parquet(path, glob=False).filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
+    rows = settled(pl.scan_parquet(path, glob=False)).filter(pl.col("lon").is_not_null() & pl.col("lat").is_not_null())
     if digital is None:
         firms = rows.select("lon", "lat").collect()
     else:

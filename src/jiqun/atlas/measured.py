@@ -18,7 +18,8 @@ from scipy.spatial import cKDTree
 from jiqun.atlas import industry_space
 from jiqun.atlas.areal import benjamini_hochberg, local_moran, region_centres, regional_profile
 from jiqun.atlas.classes import SOURCES, classified, reader, used_text
-from jiqun.atlas.concentration import ellison_glaeser_by, gini
+from jiqun.atlas.concentration import DRAWS, ellison_glaeser_by, gini
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.industry_groups import industry_sets
 from jiqun.atlas.pairs import DistanceCurve, k_density, m_function
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, sees_all
@@ -36,7 +37,7 @@ from jiqun.taxonomy import EDITION
 from jiqun.taxonomy import name as class_name
 
 KIND = "measures"
-METHOD, VERSION = "atlas.measure", "1"
+METHOD, VERSION = "atlas.measure", "2"
 OPERATION = "atlas.measure"
 EXACT_KM = 10.0
 """Firms placed more coarsely have no distances."""
@@ -47,7 +48,9 @@ LEAST_FIRMS, LEAST_CLASSED = 5, 10
 """Classes of fewer firms, and regions with fewer firms of known class, are left out of complexity and relatedness, which
 a single firm would decide."""
 LEAST_TESTED = 10
-"""Classes of fewer firms have no p: the normal approximation does not hold."""
+"""Classes of fewer firms have no p: they could hardly stand out, and would weigh on those that can."""
+THROWS_A_CLASS = 25
+"""So many throws for each class let one alone stand out from all of them by its q."""
 LEAST_CLASSES = 8
 """Fewer are not grouped into sets."""
 MOST_SIZES, MOST_SETS = 12, 60
@@ -97,7 +100,7 @@ def measure(
     snapshot = workspace.snapshot("organisations")
     progress("classes", 0, None)
     by = reader(workspace, "auto")
-    organisations = classified(workspace.scan("organisations", snapshot.id).collect(), by)
+    organisations = classified(counted(workspace, snapshot.id).collect(), by)
     lineage = Lineage(
         METHOD,
         VERSION,
@@ -117,13 +120,14 @@ def measure(
         raise InputError("JQ-ATLAS-028", classes=known["class"].n_unique(), regions=known["region"].n_unique())
     progress("concentration", 0, None)
     compared = _compared(known)
-    tables, unknown, eigenvalues = _by_region(firms, compared, gazetteer, level)
+    tables, unknown, eigenvalues = _by_region(firms, compared, gazetteer, level, request.seed)
     chosen = request.digital or _largest(firms)
     exact = firms.filter("exact")
     values: dict[str, Any] = {
         "level": level,
         "digital": chosen,
         "rows": organisations.height,
+        "in_review": in_review(workspace, snapshot.id),
         "firms": firms.height,
         "classed": known.height,
         "by_text": int(known["by_text"].sum()),
@@ -280,7 +284,7 @@ def _compared(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_region(
-    firms: pl.DataFrame, compared: pl.DataFrame, gazetteer: Gazetteer, level: str
+    firms: pl.DataFrame, compared: pl.DataFrame, gazetteer: Gazetteer, level: str, seed: int
 ) -> tuple[dict[str, pl.DataFrame], dict[str, dict[str, str]], list[float] | None]:
     """Tables `classes` and `regions`, what is not known, and the second and third eigenvalue of complexity."""
     unknown: dict[str, dict[str, str]] = {}
@@ -288,7 +292,8 @@ def _by_region(
     known = firms.drop_nulls("class")
     totals = firms.group_by("region").agg(pl.col("weight").sum())
     spread = gini(firms.with_columns(pl.col("class").fill_null(_OTHER)), industry="class", size="weight")
-    gamma = ellison_glaeser_by(known, totals=totals, industry="class", size="weight")
+    draws = max(DRAWS, THROWS_A_CLASS * known["class"].n_unique())
+    gamma = ellison_glaeser_by(known, totals=totals, industry="class", size="weight", draws=draws, seed=seed)
     gamma = gamma.select("class", "gamma", p=pl.when(pl.col("plants") >= LEAST_TESTED).then("p"))
     gamma = gamma.with_columns(q=pl.Series(benjamini_hochberg(gamma["p"].fill_null(np.nan)), nan_to_null=True))
     classes = known.group_by("class").agg(firms=pl.len().cast(pl.Int64))

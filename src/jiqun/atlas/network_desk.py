@@ -11,7 +11,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from jiqun.atlas.classes import classified, reader
-from jiqun.atlas.cluster_types import cluster_type, industry_score
+from jiqun.atlas.cluster_types import cluster_type, industry_scores
+from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.graphs import SMALL_NETWORK, Network, edges, link_kinds, network
 from jiqun.atlas.gravity import RESULT, Residuals, linkage_residual
 from jiqun.atlas.identity import succeed
@@ -38,7 +39,7 @@ from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.store.database import table
 
 KIND = "network"
-METHOD, VERSION = "atlas.network", "1"
+METHOD, VERSION = "atlas.network", "2"
 SIZES = ("employees", "revenue_cny", "size", "registered_capital_cny")
 """What sizes a firm where nobody says: the first of these that most firms have."""
 TOP = 5
@@ -113,9 +114,9 @@ def run(actor: Actor, workspace: Workspace, analysis: Analysis, *, progress: Pro
     parameters = {name: _plain(getattr(analysis, name)) for name in analysis.__dataclass_fields__}
     parameters |= {"text_method": by.digest}
     runs = workspace.results(KIND)
-    alike = [old for old in runs if old.lineage.version == VERSION and dict(old.lineage.parameters) == parameters]
+    alike = [old for old in runs if dict(old.lineage.parameters) == parameters]
     for old in alike:
-        if old.lineage.inputs[: len(inputs.sources)] == inputs.sources:
+        if old.lineage.version == VERSION and old.lineage.inputs[: len(inputs.sources)] == inputs.sources:
             return workspace.put_result(KIND, old.lineage, {}, {})
     previous = alike[0] if alike else None
     sources = inputs.sources
@@ -123,7 +124,7 @@ def run(actor: Actor, workspace: Workspace, analysis: Analysis, *, progress: Pro
         sources = (*sources, Source("previous analysis", previous.id, previous.lineage.inputs[0].as_of))
     organisations = None
     if inputs.organisations is not None:
-        listed = classified(workspace.scan("organisations", inputs.organisations.id).collect(), by)
+        listed = classified(counted(workspace, inputs.organisations.id).collect(), by)
         organisations = listed.select(column for column in (*_LISTED, analysis.size) if column in listed.columns)
     links = workspace.scan("links", inputs.links.id).collect()
     found = find_network_clusters(
@@ -132,7 +133,8 @@ def run(actor: Actor, workspace: Workspace, analysis: Analysis, *, progress: Pro
         resolution=analysis.resolution, seeds=analysis.seeds, nulls=analysis.nulls, alpha=analysis.alpha,
         eps_km=analysis.eps_km, seed=analysis.seed, progress=progress,
     )  # fmt: skip
-    told = _Told(analysis, inputs, found, organisations, _size(analysis, organisations), workspace)
+    unasked = _response_unknown(links, analysis.kinds, inputs.survey)
+    told = _Told(analysis, inputs, found, organisations, _size(analysis, organisations), workspace, unasked)
     tables, values = told.all(previous, runs, progress)
     return workspace.put_result(KIND, Lineage(METHOD, VERSION, parameters, sources), tables, values)
 
@@ -150,6 +152,18 @@ def current(actor: Actor, workspace: Workspace, run_id: str | None = None) -> St
     if result is None:
         raise WorkspaceError("JQ-NETWORK-004")
     return result
+
+
+def _response_unknown(links: pl.DataFrame, kinds: tuple[str, ...], survey: StoredResult | None) -> bool:
+    """Whether some of the links were reported in a survey of which it is not known here who answered."""
+    if "reported_by" not in links.columns:
+        return False
+    reported = links.filter(pl.col("reported_by").is_not_null())
+    if kinds:
+        reported = reported.filter(pl.col("kind").is_in(list(kinds)))
+    if survey is not None:
+        reported = reported.filter(pl.col(_SURVEY).ne_missing(pl.lit(survey.lineage.parameters["survey"])))
+    return reported.height > 0
 
 
 def check(workspace: Workspace, analysis: Analysis) -> None:
@@ -181,8 +195,11 @@ def _read(workspace: Workspace, analysis: Analysis) -> _Inputs:
     before = earlier[0] if earlier else None
     organisations = workspace.snapshot("organisations") if workspace.history("organisations") else None
     clusters = workspace.result(kind_of(analysis.digital))
-    surveyed = _SURVEY in workspace.scan("links", links.id).collect_schema().names()
-    survey = workspace.result("survey-links") if surveyed else None
+    survey = None
+    if _SURVEY in workspace.scan("links", links.id).collect_schema().names():
+        held = set(workspace.scan("links", links.id).select(pl.col(_SURVEY).unique()).collect()[_SURVEY])
+        published = workspace.results("survey-links")
+        survey = next((one for one in published if one.lineage.parameters.get("survey") in held), None)
     walk = table("crosswalk")
     with workspace.database.read() as connection:
         pairs = connection.execute(sa.select(walk.c.value, walk.c.organisation).order_by(walk.c.value)).all()
@@ -220,6 +237,7 @@ class _Told:
     organisations: pl.DataFrame | None
     size: str | None
     workspace: Workspace
+    unasked: bool
 
     @property
     def net(self) -> Network:
@@ -275,7 +293,7 @@ class _Told:
             "types": types,
             "changes": changed[0],
         }
-        counted: dict[str, Any] = {
+        summed: dict[str, Any] = {
             **self.net.counted, "nodes": self.net.size, "links": self.net.links.height, "searched": self.found.kept,
             "filtered": self.found.filtered, "clusters": clusters.height, "next_number": succession.next_number,
             "previous": previous.id if previous else None, "size": self.size, "weights": dict(self.net.weights),
@@ -284,12 +302,14 @@ class _Told:
         }  # fmt: skip
         if residuals.model is not None:
             model = residuals.model
-            counted["gravity"] = {
+            summed["gravity"] = {
                 "names": list(model.names), "coefficients": list(model.coefficients), "firms": model.firms,
                 "pairs": model.pairs, "linked": model.linked, "sampled": model.sampled, "exact": model.exact,
                 "dropped": model.dropped,
             }  # fmt: skip
-        return tables, counted | values | self.partition() | {"changes": changed[1]}
+        register = self.inputs.organisations
+        waiting = in_review(self.workspace, register.id) if register else 0
+        return tables, summed | values | self.partition() | {"changes": changed[1], "in_review": waiting}
 
     def partition(self) -> dict[str, Any]:
         """What was found of communities, in numbers."""
@@ -369,7 +389,7 @@ class _Told:
         names = groups.select(pl.col("cluster_id").unique().sort()).with_row_index("group")
         numbered = groups.join(names, on="cluster_id").select("id", pl.col("group").cast(pl.Int64)).unique("id")
         firms = self.organisations.unique("id").join(numbered, on="id", how="left", maintain_order="left")
-        if self.inputs.survey is not None:
+        if self.inputs.survey is not None and not self.unasked:
             asked = self.inputs.survey.table("nodes").select(id="organisation", responded="responded").unique("id")
             firms = firms.join(asked, on="id", how="left", maintain_order="left")
         ids = self.net.nodes.select("node", "id")
@@ -381,7 +401,7 @@ class _Told:
         )
         found = linkage_residual(
             firms, links, size=self.size, response=self.analysis.response, least_response=self.analysis.least_response,
-            draws=self.analysis.draws, seed=self.analysis.seed, progress=progress,
+            surveyed=self.unasked, draws=self.analysis.draws, seed=self.analysis.seed, progress=progress,
         )  # fmt: skip
         named = found.table.join(names.with_columns(pl.col("group").cast(pl.Int64)), on="group", maintain_order="left")
         return Residuals(named.select("cluster_id", pl.exclude("cluster_id", "group")), found.model, found.reason)
@@ -390,17 +410,9 @@ class _Told:
         """The first ranks of each cluster, with every number."""
         columns = ("id", "name", *CRITERIA, "customers", "customers_half", "suppliers", "suppliers_half")
         told = nodes.drop_nulls("id").select(columns)
-        parts = [
-            chain_leaders(told.join(part.select("id").unique(), on="id", how="semi"), top=TOP)
-            .select(pl.lit(scope).alias("scope"), pl.lit(key[0]).alias("cluster_id"), "rank", *columns)
-            .head(4 * TOP)
-            for key, part in groups.drop_nulls("id")
-            .partition_by("cluster_id", as_dict=True, maintain_order=True)
-            .items()
-        ]
-        filled = [part for part in parts if part.height]
-        schema: dict[str, Any] = {"scope": pl.String, "cluster_id": pl.String, "rank": pl.Int64, **told.schema}
-        return pl.concat(filled) if filled else pl.DataFrame(schema=schema)
+        members = groups.drop_nulls("id").select("cluster_id", "id").unique().join(told, on="id")
+        ranked = chain_leaders(members, by="cluster_id", top=TOP).group_by("cluster_id", maintain_order=True)
+        return ranked.head(4 * TOP).select(pl.lit(scope).alias("scope"), "cluster_id", "rank", *columns)
 
     def types(self, scope: str, groups: pl.DataFrame) -> pl.DataFrame:
         """The two scores of each cluster, and label, form and reason."""
@@ -426,11 +438,12 @@ class _Told:
         inside = np.flatnonzero((own >= 0) & (own == label[v])) if u.size else np.zeros(0, np.int64)
         order = inside[np.argsort(own[inside], kind="stable")]
         bounds = np.searchsorted(own[order], np.arange(len(parts) + 1))
+        scores = industry_scores(groups.select("cluster_id", "id").join(classes, on="id", how="left"), by="cluster_id")
         rows = []
-        for at, (key, part) in enumerate(parts.items()):
+        for at, key in enumerate(parts):
             some = order[bounds[at] : bounds[at + 1]]
             apart = reach(xyz, nodes_of[at], u[some], v[some], weight[some], self.analysis.eps_km, self.analysis.seed)
-            score = industry_score(part.select("id").join(classes, on="id", how="left"))
+            score = scores[str(key[0])]
             made = cluster_type(score, apart["far_share"])
             rows.append(
                 (

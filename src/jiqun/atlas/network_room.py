@@ -153,6 +153,7 @@ class LinkageAnswer(Model):
     used: int | None = None
     observed: float | None = None
     expected: float | None = None
+    expected_links: float | None = None
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
@@ -338,13 +339,23 @@ def find(result: StoredResult, cluster_id: str) -> dict[str, Any]:
 
 def linked(result: StoredResult, cluster_id: str) -> LinkageAnswer:
     """What an analysis says of one cluster on the map."""
-    told: dict[str, Any] = {}
-    residual = result.table("residuals").filter(pl.col("cluster_id") == cluster_id)
-    if residual.height:
-        told |= residual.drop("cluster_id", "answered").row(0, named=True)
-    kind = result.table("types").filter(pl.col("scope") == "map", pl.col("cluster_id") == cluster_id)
-    if kind.height:
-        row = kind.row(0, named=True)
-        told |= {name: row[name] for name in LinkageAnswer.model_fields if name in row and name != "cluster_id"}
-        told |= {"why_zh": row["reason_zh"], "why_en": row["reason_en"]}
-    return LinkageAnswer(cluster_id=cluster_id, digital=result.lineage.parameters["digital"], **told)
+    known = linkages(result, cluster_id)
+    return known[0] if known else LinkageAnswer(cluster_id=cluster_id, digital=result.lineage.parameters["digital"])
+
+
+def linkages(result: StoredResult, cluster_id: str | None = None) -> list[LinkageAnswer]:
+    """What an analysis says of every cluster on the map, or of one."""
+    kinds = result.table("types").filter(pl.col("scope") == "map")
+    rows = result.table("residuals").drop("answered").rename({"reason": "why"})
+    rows = rows.join(kinds, on="cluster_id", how="full", coalesce=True, maintain_order="left_right")
+    if cluster_id is not None:
+        rows = rows.filter(pl.col("cluster_id") == cluster_id)
+    rows = rows.with_columns(
+        finding=pl.col("finding").fill_null("unknown"), label=pl.col("label").fill_null("undecided"),
+        form=pl.col("form").fill_null("unknown"), why_zh=pl.col("reason_zh").fill_null(""),
+        why_en=pl.col("reason_en").fill_null(""), reason="why", digital=pl.lit(result.lineage.parameters["digital"], pl.String),
+    )  # fmt: skip
+    return [
+        LinkageAnswer(**row)
+        for row in rows.select(name for name in LinkageAnswer.model_fields if name in rows.columns).to_dicts()
+    ]

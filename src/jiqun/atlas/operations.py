@@ -149,6 +149,9 @@ class MemberRow(Model):
     place_name_zh: str | None = None
     digital_code: str | None = None
     website: str | None = None
+    roster_state: Annotated[str | None, Field(description="unmatched: it is on a roster and not in the register")] = (
+        None
+    )
     core: bool
     address: str | None = None
     lon: float | None = None

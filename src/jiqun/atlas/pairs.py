@@ -28,6 +28,8 @@ _SPAN = 6.0
 _FINE = 40.0
 """Bins of a simulated curve to a bandwidth."""
 _LEAST = 3
+_ROUND = 1e-9
+_RULE_BINS = 4000
 _CELLS = 20_000
 
 
@@ -40,11 +42,13 @@ class DistanceCurve:
     distance_km, value
         The curve; NaN where it is not defined.
     low, high
-        Global band: under the null the *whole* curve lies inside with probability `level`.
+        Global band: under the null the *whole* curve lies inside with probability `level`; NaN where too few null curves
+        are defined to tell.
     middle
         Median of the null.
     p
-        Of the whole curve: share of null curves (itself among them) at least as extreme somewhere.
+        Of the whole curve: share of null curves (itself among them) at least as extreme somewhere; the band is left if and
+        only if p ≤ 1 − level.
     concentrated, dispersed
         Where the curve lies above, below the band.
     n, draws, level
@@ -205,7 +209,8 @@ def k_density(
     max_km, step_km
         The curve is given at 0, step, 2 step, … max.
     bandwidth_km
-        h; None takes Silverman's rule 0.9 min(s, IQR / 1.34) m^(−1/5) over the m pairs within max_km.
+        h; None takes Silverman's rule 0.9 min(s, IQR / 1.34) m^(−1/5) over the m pairs of firms within max_km; with
+        weights m is their effective number (Σ w_i w_j)² / Σ (w_i w_j)².
     draws, level, seed, exact
         As in `m_function`.
 
@@ -217,8 +222,8 @@ def k_density(
     Raises
     ------
     MeasureInputError
-        As `m_function`; JQ-ATLAS-026 also where bandwidth, step or max_km are not above 0, and where no two firms of the
-        class are within max_km.
+        As `m_function`; JQ-ATLAS-026 also where bandwidth, step or max_km are not above 0. Where the bandwidth is to be
+        found: JQ-ATLAS-035: no two firms of the class are within max_km; JQ-ATLAS-036: all that are, are equally far apart.
 
     Notes
     -----
@@ -245,7 +250,7 @@ def k_density(
     vectors, place, error_km = _places(east, north, exact)
     pairs = (w.sum() ** 2 - (w**2).sum()) / 2
     chosen = np.flatnonzero(labels)
-    h = bandwidth_km if bandwidth_km is not None else _silverman(*_grouped(vectors, place[chosen], w), max_km)
+    h = bandwidth_km if bandwidth_km is not None else _silverman(vectors, place[chosen], w, max_km)
     rng = np.random.default_rng(seed)
     width = h / _FINE
     reach = float(distances[-1]) + _SPAN * h
@@ -268,44 +273,57 @@ def k_density(
 def global_band(curves: Floats, level: float) -> tuple[Floats, Floats, Floats, float]:
     """A band that holds a whole curve 全局置信带: median, low, high, and the p-value of the first curve.
 
-    Each curve's deviation from the pointwise median is measured in units of the distance from the median to the 2.5 % or
-    97.5 % quantile, on its own side; its largest over all points is T. The band holds the curves whose T is among the
-    smallest `level`, and p is the share of curves with T at least that of the first. All curves, the first included, are
-    exchangeable under the null, so that both are exact for any number of draws. Points where the curves do not vary, or
-    where one is NaN, do not count.
+    A curve is the more extreme, the fewer curves lie at or beyond it where it is most extreme; then where it is next most
+    extreme, and so on over all points (extreme-rank length). The band is the hull of the curves left when the most extreme
+    ones, at most 1 − level of all, are taken away; p is the smallest such share at which the first curve leaves the hull of
+    those left. So it leaves the band if and only if p ≤ 1 − level. Curves are exchangeable under the null, so this happens
+    with probability at most 1 − level, for any number of draws; ties only make it rarer.
+
+    A curve that is NaN at a point is not extreme there. A point where fewer than 1 / (1 − level) curves are known tells
+    nothing: its band is NaN.
 
     Parameters
     ----------
     curves
         Shape (draws + 1, points), the observed one first.
 
-    Source: Myllymäki et al. (2017), Journal of the Royal Statistical Society B 79(2), 381–404, directional quantiles.
+    Source: Myllymäki et al. (2017), Journal of the Royal Statistical Society B 79(2), 381–404.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> curves = rng.normal(size=(200, 30))
-    >>> curves[0, 7] = 9.0
+    >>> curves[0, 7:10] = 9.0
     >>> global_band(curves, 0.95)[3]
     0.005
     """
-    known = np.isfinite(curves).all(axis=0)
-    middle, lower, upper = np.full((3, curves.shape[1]), np.nan)
-    values = curves[:, known]
-    if not values.size:
-        return middle, lower, upper, 1.0
-    m, q_low, q_high = np.quantile(values, [0.5, 0.025, 0.975], axis=0)
-    down, up = m - q_low, q_high - m
-    scale = np.where(values >= m, up, down)
-    gap = np.abs(values - m)
-    varies = (up > 0) & (down > 0)
-    t = np.zeros(len(curves))
-    if varies.any():
-        t = (gap[:, varies] / scale[:, varies]).max(axis=1)
-    kept = int(np.floor(level * len(curves)))
-    c = np.sort(t)[kept - 1]
-    middle[known], lower[known], upper[known] = m, m - c * down, m + c * up
-    return middle, lower, upper, float((t >= t[0]).mean())
+    n, points = curves.shape
+    known = ~np.isnan(curves)
+    used = np.flatnonzero(known.sum(axis=0) * (1 - level) >= 1 - _ROUND)
+    middle, low, high = np.full((3, points), np.nan)
+    beyond = np.full((n, len(used)), n)
+    rounding = np.zeros(points)  # values nearer than this are equal but for the order of sums
+    for k, j in enumerate(used):
+        held = np.flatnonzero(known[:, j])
+        values = curves[held, j]
+        rounding[j] = _ROUND * np.abs(values).max()
+        rising = np.sort(values)
+        above = len(held) - np.searchsorted(rising, values - rounding[j], "left")
+        beyond[held, k] = np.minimum(above, np.searchsorted(rising, values + rounding[j], "right"))
+        middle[j] = np.median(values)
+    ranks, alike = np.unique(np.sort(beyond, axis=1), axis=0, return_inverse=True)
+    extreme = np.cumsum(np.bincount(alike.reshape(-1), minlength=len(ranks)))[alike.reshape(-1)] / n
+    p = 1.0
+    for j in used:
+        values, left = curves[:, j], known[:, j] & (extreme > 1 - level + _ROUND)
+        if left.any():
+            low[j], high[j] = values[left].min(), values[left].max()
+        if known[0, j]:
+            if abs(values[0] - low[j]) <= rounding[j] or abs(values[0] - high[j]) <= rounding[j]:
+                low[j], high[j] = min(low[j], values[0]), max(high[j], values[0])
+            sides = (values >= values[0] - rounding[j], values <= values[0] + rounding[j])
+            p = min(p, *(float(extreme[side].max()) for side in sides))
+    return middle, low, high, p
 
 
 def _checked_case(case: ArrayLike, n: int) -> Booleans:
@@ -355,23 +373,24 @@ def _grouped(vectors: Floats, place: Integers, weight: Floats) -> tuple[Floats, 
     return np.ascontiguousarray(vectors[:, some]), held[some], together
 
 
-def _silverman(points: Floats, held: Floats, together: float, max_km: float) -> float:
-    """0.9 min(s, IQR / 1.34) m^(−1/5) of the pair distances within max_km, m their number (of effective pairs)."""
-    width = max_km / 4000
-    counts = _histogram(points, held, max_km, width, 4000)
-    counts[0] += together
+def _silverman(vectors: Floats, place: Integers, weight: Floats, max_km: float) -> float:
+    """0.9 min(s, IQR / 1.34) m^(−1/5) of the pair distances within max_km, m their effective number."""
+    width = max_km / _RULE_BINS
+    counts, squares = (
+        _histogram(points, held, max_km, width, _RULE_BINS) + together * (np.arange(_RULE_BINS + 1) == 0)
+        for points, held, together in (_grouped(vectors, place, weight), _grouped(vectors, place, weight**2))
+    )
     total = counts.sum()
     if total <= 0:
-        raise MeasureInputError("JQ-ATLAS-026", what="max_km", value=max_km)
+        raise MeasureInputError("JQ-ATLAS-035", value=max_km)
     d = np.arange(counts.size) * width
     mean = (counts * d).sum() / total
     s = np.sqrt((counts * (d - mean) ** 2).sum() / total)
     q1, q3 = np.interp([0.25, 0.75], np.cumsum(counts) / total, d)
     spread = min(s, (q3 - q1) / 1.34) or max(s, (q3 - q1) / 1.34)
-    m = len(held) * (len(held) - 1) / 2
-    h = 0.9 * spread * max(m, 1.0) ** -0.2
+    h = 0.9 * spread * (total**2 / squares.sum()) ** -0.2
     if not h > 0:
-        raise MeasureInputError("JQ-ATLAS-026", what="bandwidth_km", value=h)
+        raise MeasureInputError("JQ-ATLAS-036")
     return float(h)
 
 

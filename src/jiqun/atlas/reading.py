@@ -22,13 +22,14 @@ from jiqun.atlas.measures import location_quotient_interval
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.operation import Model
+from jiqun.intake.derived import STATE
 from jiqun.store import Snapshot, StoredResult, Workspace
 
 READERS: tuple[Role, ...] = ("operator", "analyst", "member", "auditor", "public")
 """Who may see what was found."""
 SEES_ALL: frozenset[Role] = frozenset({"operator", "analyst", "auditor"})
 """Who may see more of a firm than its entry in the register."""
-OPEN_COLUMNS = ("id", "name", "country", "city", "place_name", "place_name_zh", "digital_code", "website")
+OPEN_COLUMNS = ("id", "name", "country", "city", "place_name", "place_name_zh", "digital_code", "website", STATE)
 """What everybody may see of a firm 登记事项; the rest of the register is for `SEES_ALL` and the firm itself."""
 RESERVED_SIZES = frozenset({"employees", "revenue_cny", "registered_capital_cny"})
 """Sizes that are not for everybody."""
@@ -125,8 +126,8 @@ class Run:
 
     def row(self, cluster_id: str) -> dict[str, Any] | None:
         """One cluster of `clusters`, None where the run has no such cluster."""
-        found = self.clusters.filter(pl.col("cluster_id") == cluster_id)
-        return found.row(0, named=True) if found.height else None
+        at = _places(self.result.path).get(cluster_id)
+        return None if at is None else self.clusters.row(at, named=True)
 
     def membership(self, firm: str) -> dict[str, Any] | None:
         """cluster_id and core of the cluster that a firm is in; None: in none."""
@@ -277,6 +278,12 @@ def _ranked(folder: Path, hidden: frozenset[str]) -> pl.DataFrame:
     )
     table = _frame(folder / "clusters.parquet").with_columns(rank=pl.int_range(1, pl.len() + 1))
     return table.join(leaders, on="cluster_id", how="left", maintain_order="left")
+
+
+@lru_cache(maxsize=32)
+def _places(folder: Path) -> dict[str, int]:
+    """The row of each cluster."""
+    return {cluster_id: at for at, cluster_id in enumerate(_frame(folder / "clusters.parquet")["cluster_id"])}
 
 
 @lru_cache(maxsize=32)

@@ -6,63 +6,54 @@ import errno
 import io
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 from polars.exceptions import PanicException
 
 from jiqun import __version__
-from jiqun.cli import (
-    account,
-    assess,
-    atlas,
-    chain,
-    changes,
-    classify,
-    demo,
-    intake,
-    journal,
-    place,
-    report,
-    roster,
-    search,
-    serve,
-    store,
-    survey,
-    work,
-)
 from jiqun.core.errors import InputError, JiqunError
 
 _LONGEST_REASON = 300
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
-app = typer.Typer(
-    name="jiqun",
-    help="集群 jiqun: see digital industry clusters and know how sure that is.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for room in (
-    store,
-    intake,
-    place,
-    changes,
-    classify,
-    atlas,
-    chain,
-    assess,
-    report,
-    roster,
-    account,
-    demo,
-    journal,
-    serve,
-    work,
-    search,
-    survey,
-):
-    room.register(app)
+COMMANDS = {
+    "store": ("init", "tables", "history", "revert", "verify", "backup", "restore", "config"),
+    "intake": ("load", "template"),
+    "place": ("address", "geocode", "points"),
+    "changes": ("changes",),
+    "classify": ("classify",),
+    "atlas": ("atlas",),
+    "chain": ("chain",),
+    "assess": ("assess",),
+    "report": ("report",),
+    "roster": ("roster",),
+    "account": ("account",),
+    "demo": ("demo",),
+    "journal": ("journal",),
+    "serve": ("serve",),
+    "work": ("work",),
+    "search": ("search",),
+    "survey": ("survey",),
+}
+"""The commands of each room."""
+
+
+def assembled(first: str | None = None) -> typer.Typer:
+    """The whole command line; with `first`, only the room that has this command, since importing all takes seconds."""
+    app = typer.Typer(
+        name="jiqun",
+        help="集群 jiqun: see digital industry clusters and know how sure that is.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    if first != "--version":
+        for room in [room for room, names in COMMANDS.items() if first in names] or COMMANDS:
+            import_module(f"jiqun.cli.{room}").register(app)
+    return app
 
 
 def _version(asked: bool) -> None:
@@ -71,7 +62,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version 版本 and stop.")
@@ -88,7 +78,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show Chinese shows its code
     try:
         try:
-            app()
+            assembled(next(iter(sys.argv[1:]), None))()
         finally:
             sys.stdout.flush()
     except JiqunError as error:

@@ -12,6 +12,7 @@ import shapely
 import typer
 
 from jiqun.atlas import desk
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents import atlas_document
 from jiqun.atlas.listing import short_table, summary_table
 from jiqun.atlas.outline import feature_collection
@@ -278,6 +279,8 @@ def tell(result: StoredResult) -> None:
         zh += f"{values['draws']} 个随机登记库中，{rate} 有所发现。"
         en += f" Of {values['draws']} random registers, {rate} gave any find."
     say(zh, en)
+    if text := left_out(values):
+        say(text.zh, text.en)
 
 
 def _worded(value: object) -> str | None:

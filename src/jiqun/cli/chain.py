@@ -13,6 +13,7 @@ from jiqun.atlas.chain_data import Chain, check_toml, source_text, to_toml
 from jiqun.atlas.chain_desk import ChainView, find_candidates, look, place
 from jiqun.atlas.chain_draft import COEFFICIENT, SHARE, draft_from_table
 from jiqun.atlas.chain_room import ChainsRequest, chains
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.chain import STATUS, chain_document
 from jiqun.atlas.reading import Which
 from jiqun.cli.output import Format, note, progress, say, write
@@ -161,6 +162,8 @@ def map_(
         table = table.with_columns(pl.col("node").replace(titles), pl.col("status").replace(status)).drop(
             "top", "sized"
         )
+    if text := left_out(shown.result.values):
+        say(text.zh, text.en)
     write(table, form)
 
 

@@ -11,7 +11,9 @@ import polars as pl
 import typer
 
 from jiqun.atlas import core_desk as desk
-from jiqun.atlas.core_shares import PROXIES, core_share, listed_share, quoted_shares
+from jiqun.atlas.core_shares import PROXIES, listed_share, quoted_shares
+from jiqun.atlas.counted import left_out
+from jiqun.atlas.documents.core import range_text
 from jiqun.atlas.reading import Which, find_cluster, find_run
 from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
@@ -80,11 +82,13 @@ def _counted(
         members = run.members(find_cluster(opened, run, cluster or "")["cluster_id"])["id"]
     found = desk.shares(result, full=True, members=members, each=level is Level.region)
     if rates is not None:
-        scan = opened.scan("organisations")
-        frame = scan.collect() if members is None else scan.filter(pl.col("id").is_in(members.implode())).collect()
-        found = pl.concat([found, _value_added(frame, _rates(rates))])
+        more = desk.value_added(opened, result, _rates(rates), members=members, each=level is Level.region)
+        found = pl.concat([found, more])
+    if text := left_out(result.values):
+        say(text.zh, text.en)
     proxies = [by for by in sorted(PROXIES) if by in set(found["by"])]
     write(found.rename({"group": "region"}) if level is Level.region else found.drop("group"), form)
+    _no_broad_share()
     if proxies:
         say(
             "从业人数和营业收入是增加值的替代指标，不是增加值。",
@@ -92,13 +96,11 @@ def _counted(
         )
 
 
-def _value_added(frame: pl.DataFrame, rates: dict[str, float]) -> pl.DataFrame:
-    parts = []
-    for definition in DEFINITIONS:
-        told = core_share(frame, by="value_added", definition=definition, rates=rates)
-        head = [pl.lit("value_added").alias("by"), pl.lit(definition).alias("definition")]
-        parts.append(told.select(*head, pl.lit(None, pl.String).alias("group"), pl.all()))
-    return pl.concat(parts)
+def _no_broad_share() -> None:
+    say(
+        "宽口径没有代码能排除一家企业，有未判定的就只给范围。",
+        "Broad, no code puts anything outside: while anything is undecided there is a range and no share.",
+    )
 
 
 def _rates(path: Path) -> dict[str, float]:
@@ -119,15 +121,16 @@ def _listed(path: Path, form: Format) -> None:
     told = {definition: listed_share(frame, definition=definition) for definition in DEFINITIONS}
     write(told["narrow"][0], form)
     for definition, (_, counts) in told.items():
-        share, low, high = (f"{counts[k]:.0%}" if counts[k] is not None else "—" for k in ("share", "low", "high"))
+        told_share = range_text(counts)
         say(
-            f"{definition}：数字 {counts['digital']}，否 {counts['not']}，未判定 {counts['undecided']}；占比 {share}({low}–{high})",
-            f"{definition}: digital {counts['digital']}, not {counts['not']}, undecided {counts['undecided']}; share {share} ({low}–{high})",
+            f"{definition}：数字 {counts['digital']}，否 {counts['not']}，未判定 {counts['undecided']}；占比 {told_share.zh}",
+            f"{definition}: digital {counts['digital']}, not {counts['not']}, undecided {counts['undecided']}; share {told_share.en}",
         )
     say(
         "规则：代码能判定的按代码，否则按产业用语，再否则按名称。",
         "Rule: by code where it decides, else by the words of the industry, else by the name.",
     )
+    _no_broad_share()
 
 
 def _quoted(form: Format) -> None:

@@ -61,7 +61,7 @@ def load(
     sheet: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Sheet 工作表; default: the one whose header fits best; '*': all with its header."
+            metavar="NAME", help="Sheet 工作表; default: the one whose header fits best; '*': all that fit the table."
         ),
     ] = None,
     encoding: Annotated[
@@ -70,6 +70,16 @@ def load(
     as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="Date the rows speak of 数据日期; default: today.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            help="Which source 来源 rows of links or indicators are of: it replaces what it gave before; default: the file's name.",
+        ),
+    ] = None,
+    replace_all: Annotated[
+        bool, typer.Option("--replace-all", help="Replace all rows 全部取代 of links or indicators, published ones too.")
+    ] = False,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check 仅检查 and write nothing.")] = False,
     code: Annotated[
         str | None, typer.Option(metavar="CODE", help="List every finding with this code, such as JQ-DATA-014.")
@@ -83,6 +93,7 @@ def load(
     """Load a table 装载 from a file: recognise its columns, check, place on the map, keep.
 
     Bad rows go to the quarantine 隔离 with row, column, code and hint; good rows are kept whatever is wrong with others.
+    A load replaces the table; one of links or indicators the rows of its own source and kind only.
 
     Example: jiqun load firms.xlsx --as organisations --map 单位=name --check-only
     """
@@ -109,6 +120,8 @@ def load(
             sheet=sheet,
             encoding=encoding,
             as_of=as_of,
+            label=source,
+            replace_all=replace_all,
             check_only=check_only,
             quarantine=quarantine,
             on_problems=keep if code else None,

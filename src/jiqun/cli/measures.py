@@ -12,6 +12,7 @@ import polars as pl
 import typer
 
 from jiqun.atlas import areal, concentration, industry_groups, industry_space, measured, measures, pairs
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents import measures_document
 from jiqun.atlas.measured import MeasureRequest
 from jiqun.atlas.subject import subject_of
@@ -208,6 +209,8 @@ def stored(
         result = measured.current(LOCAL, opened, run_id)
     sentence = measures_document(result, subject_of(opened, result)).subtitle
     say(sentence.zh, sentence.en)
+    if text := left_out(result.values):
+        say(text.zh, text.en)
     name = _STORED.get(table, table.value)
     if name not in result.tables:
         _refuse(result, name)

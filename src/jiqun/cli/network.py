@@ -12,6 +12,7 @@ import typer
 
 from jiqun.atlas import network_desk
 from jiqun.atlas.cluster_types import FORMS, LABELS
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.network import network_document
 from jiqun.atlas.network_desk import Analysis
 from jiqun.atlas.network_room import find, shown
@@ -245,6 +246,8 @@ def tell(result: StoredResult) -> None:
         f"{values['unresolved']:,} names not resolved. Clusters on the network: {values['clusters']}, p = {p} "
         f"against {values['nulls']} random networks.",
     )
+    if text := left_out(values):
+        say(text.zh, text.en)
 
 
 def _clusters(result: StoredResult, form: Format) -> pl.DataFrame:

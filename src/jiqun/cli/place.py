@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, cast
 
 import polars as pl
 import typer
@@ -15,10 +15,11 @@ from jiqun.core.actor import LOCAL
 from jiqun.core.errors import UsageError, current_language
 from jiqun.intake import geocoding
 from jiqun.intake.address import parse_address
-from jiqun.intake.doubtful_points import decide, doubtful_points
+from jiqun.intake.doubtful_points import Fix, decide, decided_points, doubtful_points, place_decided, undo
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.geocoders import PROVIDERS
 from jiqun.intake.geocoding import Plan, place_again
+from jiqun.roster.derive import derive
 from jiqun.store.commands import new_id, new_key
 
 
@@ -44,6 +45,7 @@ class FixName(StrEnum):
     sign = "sign"
     drop = "drop"
     keep = "keep"
+    undo = "undo"
 
 
 _SHORT = (
@@ -144,10 +146,13 @@ def points(
     code: Annotated[str | None, typer.Option(metavar="CODE", help="Only this finding, such as JQ-PLACE-011.")] = None,
     fix: Annotated[
         FixName | None,
-        typer.Option(help="Do this 处理 with the rows named by --row, or with all listed: swap, sign, drop, keep."),
+        typer.Option(
+            help="Do this 处理 with the rows named by --row, or with all listed: swap, sign, drop, keep; or undo that."
+        ),
     ] = None,
     row: Annotated[list[str] | None, typer.Option(metavar="ID", help="Id of a row; may be repeated.")] = None,
     every: Annotated[bool, typer.Option("--all", help="With --fix: all rows listed to which it is offered.")] = False,
+    decided: Annotated[bool, typer.Option("--decided", help="What was decided 处理记录, when and by whom.")] = False,
     workspace: WorkspaceOption = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.table,
 ) -> None:
@@ -156,19 +161,26 @@ def points(
     Example: jiqun points --code JQ-PLACE-013 --fix swap --all
     """
     opened = open_workspace(workspace)
-    found = doubtful_points(LOCAL, opened, table.value)
+    undoing = fix is FixName.undo
+    listed = decided_points if decided or undoing else doubtful_points
+    found = listed(LOCAL, opened, table.value)
     if code is not None:
         found = found.filter(pl.col("code") == code)
     if fix is None:
         hidden = "place_name_zh" if current_language() == "en" else "place_name"
-        write(found.drop(hidden) if form is Format.table else found, form)
+        write(found.drop(hidden, strict=False) if form is Format.table else found, form)
         return
     if not row and not every:
         raise UsageError("JQ-USE-001", what="--row", value="—", known="--row ID, --all")
     may = pl.col("fix") == fix.value if fix in {FixName.swap, FixName.sign} else pl.col("fix").is_not_null()
     ids = row or found.filter(may)["id"].to_list()
-    if ids:
-        decide(LOCAL, opened, table.value, ids, fix.value, key=new_key())
+    if ids and fix is FixName.undo:
+        job = opened.database.jobs.find(undo(LOCAL, opened, table.value, ids, key=new_key())["job"])
+        if job is not None:
+            place_decided(opened, job.payload)
+        derive(opened)
+    elif ids:
+        decide(LOCAL, opened, table.value, ids, cast("Fix", fix.value), key=new_key())
         place_again(opened, table.value, by="points")
     say(f"已处理 {len(ids)} 行。", f"{len(ids)} rows treated.")
     opened.close()

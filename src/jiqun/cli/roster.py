@@ -63,6 +63,13 @@ def match(
     ] = None,
     accept: Annotated[float, typer.Option(help="Least score to be matched without a person.")] = ACCEPT,
     lead: Annotated[float, typer.Option(help="How far the best candidate must lead.")] = MARGIN,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write all findings 隔离清单, refused and repeated rows among them, to this .xlsx or .csv.",
+        ),
+    ] = None,
     apply_: Annotated[bool, typer.Option("--apply", help="Merge 并入 it at once.")] = False,
     workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
@@ -83,6 +90,7 @@ def match(
             crs=crs.value,
             sheet=sheet,
             encoding=encoding,
+            quarantine=quarantine,
             accept=accept,
             lead=lead,
             progress=report,
@@ -195,7 +203,9 @@ def decide(
         now = records.now(opened, found)
         if not 0 <= row < now.height:
             raise desk.no_row(row, now.height)
-        organisation = now["organisation"][row] or ""
+        organisation = now["organisation"][row]
+        if organisation is None:
+            raise UsageError("JQ-ROSTER-013", value=row)
     made = desk.decide(LOCAL, opened, found.id, row, organisation, verdict, key=new_key())
     derive(opened)
     typer.echo(made)

@@ -7,7 +7,7 @@ new          its id was not there before
 gone         its id is not there any more
 moved        its place changed by more than either place is exact (at least 100 m)
 renamed      its name differs in letters or digits, not only in spaces, punctuation or case
-reclassified its industry code differs, or the digital class that follows from it
+reclassified its industry code differs, or else the digital class that the register, the code or the texts give it
 changed      any other attribute differs: one line for each; or its place became known, or is not any more
 merged       gone, and another row that was there before has its code, or its name and city
 split        new, and a row that was there before and still is had its code, or its name and city
@@ -32,8 +32,9 @@ from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import Schema
 from jiqun.intake._geo import distance_km
 from jiqun.intake.columns import EXTRA
-from jiqun.intake.identity import comparable
-from jiqun.taxonomy import classify_codes
+from jiqun.intake.known_names import comparable
+from jiqun.taxonomy import classify_firms
+from jiqun.taxonomy.firms import COLUMNS
 
 KINDS = ("new", "gone", "renamed", "moved", "reclassified", "changed", "merged", "split", "renumbered")
 """Kinds of difference."""
@@ -55,7 +56,8 @@ CHANGES = {
     "lat": pl.Float64,
 }
 """A difference. Of merged, split and renumbered rows `before` and `after` are the ids, `attribute` what they share;
-`digital_…` are classes of the 2021 classification, null where the code does not decide."""
+`digital_…` are classes of the 2021 classification: as the register gives them, as the code decides, else as the words of the
+lexicon do; null where nothing decides."""
 
 _SHOWN = 5
 _PLACE = ("lon", "lat", "precision_km")
@@ -69,6 +71,9 @@ _MOST_MATCHED = 1_000_000
 _MOST_NAMESAKES = 20
 """A name that more rows of one country have says nothing of who is who."""
 _CODE = "industry_code"
+_GIVEN = "digital_code"
+_SOURCES = (_GIVEN, _CODE, *COLUMNS.values())
+_CLASS = "_class"
 
 
 class Named(Model):
@@ -126,8 +131,10 @@ class _Tally:
             if kind == "moved":
                 shown.sort(key=lambda one: -(one.km or 0.0))
             del shown[_SHOWN:]
-        turned = rows.filter(kind="reclassified").select(
-            pl.col(f"digital_{when}").str.slice(0, 2).fill_null("") for when in ("before", "after")
+        turned = (
+            rows.filter(kind="reclassified")
+            .unique("id", maintain_order=True)
+            .select(pl.col(f"digital_{when}").str.slice(0, 2).fill_null("") for when in ("before", "after"))
         )
         for old, new, count in turned.group_by(pl.all()).len().iter_rows():
             self.divisions[old, new] += count
@@ -189,7 +196,7 @@ def compare(
         after=sizes[1],
         unchanged=unchanged,
         renamed=counts["renamed"] if columns.label == "name" else None,
-        reclassified=counts["reclassified"] if _CODE in columns.told else None,
+        reclassified=counts["reclassified"] if columns.classed else None,
         **{kind: counts[kind] if told else None for kind in ("merged", "split", "renumbered")},
         divisions=tuple((old, new, count) for (old, new), count in sorted(tally.divisions.items())),
     )
@@ -209,6 +216,10 @@ class _Columns:
     label: str
     keys: tuple[str, ...]
     where: tuple[str, ...]
+    classed: bool
+    """Whether rows are firms, which have a class."""
+    alike: bool
+    """Whether both sides say the same things that a class can come from."""
 
     @classmethod
     def of(cls, before: pl.LazyFrame, after: pl.LazyFrame, schema: Schema) -> _Columns:
@@ -219,7 +230,17 @@ class _Columns:
         label = next((name for name in _LABELS if name in told), "id")
         keys = [name for name in ("uscc", "source_id") if name in told]
         where = [name for name in ("country", "city") if name in shared]
-        return cls(tuple(told), set(_PLACE) <= set(shared), label, tuple(keys), tuple(where))
+        sources = [[name for name in _SOURCES if name in side] for side in (old, new)]
+        placed = set(_PLACE) <= set(shared)
+        return cls(
+            tuple(told),
+            placed,
+            label,
+            tuple(keys),
+            tuple(where),
+            schema.name == "organisations",
+            sources[0] == sources[1],
+        )
 
     @property
     def all(self) -> list[str]:
@@ -227,25 +248,55 @@ class _Columns:
 
 
 def _part(side: pl.LazyFrame, columns: _Columns, part: int, parts: int) -> pl.DataFrame:
-    chosen = side.select(columns.all)
+    sources = [name for name in _SOURCES if columns.classed and name in side.collect_schema()]
+    chosen = side.select(list(dict.fromkeys((*columns.all, *sources))))
     if parts > 1:
         chosen = chosen.filter(pl.col("id").hash(0) % parts == part)
-    rows = chosen.collect(engine="streaming")
-    if _CODE not in columns.told:
-        return rows.with_columns(digital_code=pl.lit(None, pl.String))
-    classes = classify_codes(rows.select(_CODE)).get_column("digital_code")
-    return rows.with_columns(classes)
+    return chosen.collect(engine="streaming")
+
+
+def _with_class(rows: pl.DataFrame, columns: _Columns) -> pl.DataFrame:
+    """Rows with the class that each is taken for: as given, by its code, else by its texts."""
+    none = pl.lit(None, pl.String)
+    if not columns.classed:
+        return rows.with_columns(none.alias(_CLASS))
+    rows = rows.with_columns(pl.col(_GIVEN) if _GIVEN in rows.columns else none.alias(_GIVEN)).with_row_index("_at")
+    open_ = rows.filter(pl.col(_GIVEN).is_null())
+    found = classify_firms(open_.select(name for name in _SOURCES[1:] if name in rows.columns))
+    told = open_.select("_at").with_columns(
+        found.select(pl.when("decided").then("digital_code").alias(_CLASS)).to_series()
+    )
+    both = rows.join(told, on="_at", how="left", maintain_order="left")
+    return both.with_columns(pl.coalesce(_GIVEN, _CLASS).alias(_CLASS)).drop("_at")
 
 
 def _differences(
     before: pl.DataFrame, after: pl.DataFrame, gone: pl.DataFrame, come: pl.DataFrame, columns: _Columns
 ) -> tuple[pl.DataFrame, int]:
     """All differences of some rows, and how many of them have none."""
-    both = after.join(before, on="id", suffix="_before", maintain_order="left")
+    both = after.select(columns.all).join(before.select(columns.all), on="id", suffix="_before", maintain_order="left")
+    count = both.height
+    if columns.alike or not columns.classed:
+        # what says the same as before is of the same class, and need not be read
+        both = both.filter(_differs(columns))
+    for suffix, side in (("", after), ("_before", before)):
+        classes = _with_class(side.join(both.select("id"), on="id", how="semi"), columns)
+        classes = classes.select("id", pl.col(_CLASS).alias(f"{_CLASS}{suffix}"))
+        both = both.join(classes, on="id", how="left", maintain_order="left")
     found = list(_each(both, columns))
     differing = pl.concat(found)["id"].n_unique() if found else 0
-    sides = [_side("new", come, columns, now=True), _side("gone", gone, columns, now=False)]
-    return pl.concat([*sides, *found]), both.height - differing
+    sides = [
+        _side("new", _with_class(come, columns), columns, now=True),
+        _side("gone", _with_class(gone, columns), columns, now=False),
+    ]
+    return pl.concat([*sides, *found]), count - differing
+
+
+def _differs(columns: _Columns) -> pl.Expr:
+    names = [*columns.told, *(("lon", "lat") if columns.placed else ())]
+    return pl.any_horizontal(
+        *(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in names), pl.lit(value=False)
+    )
 
 
 def _each(both: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
@@ -269,7 +320,13 @@ def _each(both: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
             yield _lines(turned.filter(~written), "renamed", columns, name, *texts)
             yield _lines(turned.filter(written), "changed", columns, name, *texts)
         else:
-            yield _lines(turned, "reclassified" if name == _CODE else "changed", columns, name, *texts)
+            kind = "reclassified" if name in {_CODE, _GIVEN} else "changed"
+            yield _lines(turned, kind, columns, name, *texts)
+    if columns.classed:
+        stated = [name for name in (_CODE, _GIVEN) if name in columns.told]
+        same = [pl.col(name).eq_missing(pl.col(f"{name}_before")) for name in stated]
+        turned = both.filter(pl.col(_CLASS).ne_missing(pl.col(f"{_CLASS}_before")), *same)
+        yield _lines(turned, "reclassified", columns, "class", pl.col(f"{_CLASS}_before"), pl.col(_CLASS))
 
 
 def _told(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -293,8 +350,8 @@ def _side(kind: str, rows: pl.DataFrame, columns: _Columns, *, now: bool) -> pl.
         "before": none,
         "after": none,
         "km": no_place,
-        "digital_before": none if now else pl.col("digital_code"),
-        "digital_after": pl.col("digital_code") if now else none,
+        "digital_before": none if now else pl.col(_CLASS),
+        "digital_after": pl.col(_CLASS) if now else none,
         **{name: pl.col(name) if name in columns.where else none for name in ("country", "city")},
         "lon_before": no_place if now else lon,
         "lat_before": no_place if now else lat,
@@ -324,8 +381,8 @@ def _lines(
         "before": was,
         "after": now,
         "km": none if km is None else km,
-        "digital_before": pl.col("digital_code_before"),
-        "digital_after": pl.col("digital_code"),
+        "digital_before": pl.col(f"{_CLASS}_before"),
+        "digital_after": pl.col(_CLASS),
         **{name: pl.col(name) if name in columns.where else none for name in ("country", "city")},
         **{name: pl.col(name) if columns.placed else none for name in ("lon_before", "lat_before", "lon", "lat")},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from jiqun.intake.quarantine import Export
 from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.store.files import ParquetStream
 
-METHOD, VERSION = "intake.changes", "1"
+METHOD, VERSION = "intake.changes", "2"
 MOST_IN_WORKBOOK = 100_000
 """Differences in an .xlsx that is made while someone waits; .csv and .json take any number."""
 _PIECE = 50_000
@@ -76,7 +76,8 @@ _SEARCHED = ("name", "before", "after", "city")
 def between(workspace: Workspace, table: str, old: str | None, new: str | None) -> tuple[Snapshot, Snapshot]:
     """Two snapshots of a table: those named, else the current one and that of the load before.
 
-    A snapshot that was derived from a load (`base`) and the load itself are of one round: the one before is of another.
+    What was made from a load (rosters merged, placed anew) and the load itself are of one round: the one before is of
+    another, as it was at last.
 
     Raises
     ------
@@ -87,11 +88,14 @@ def between(workspace: Workspace, table: str, old: str | None, new: str | None) 
     """
     after = workspace.snapshot(table, new)
     if old is None:
-        loads = iter(workspace.history(table))
+        history = workspace.history(table)
+        known_as = {load.id: load for load in history}
+        loads = iter(history)
         for load in loads:
             if load.id == after.id:
                 break
-        earlier = next((load for load in loads if _round(load) != _round(after) and load.id != after.id), None)
+        mine = _round(after, known_as)
+        earlier = next((load for load in loads if _round(load, known_as) != mine), None)
         if earlier is None:
             raise UsageError("JQ-IMPORT-026", table=table, value=after.id)
         return earlier, after
@@ -101,8 +105,14 @@ def between(workspace: Workspace, table: str, old: str | None, new: str | None) 
     return before, after
 
 
-def _round(snapshot: Snapshot) -> str:
-    return str(snapshot.summary.get("base") or snapshot.id)
+def _round(snapshot: Snapshot, history: Mapping[str, Snapshot]) -> str:
+    """The load that a snapshot was made from, in however many steps."""
+    seen = set()
+    while snapshot.id not in seen:
+        seen.add(snapshot.id)
+        below = snapshot.summary.get("derived", {}).get("from") or snapshot.summary.get("base")
+        snapshot = history.get(str(below), snapshot)
+    return snapshot.id
 
 
 def known(workspace: Workspace, before: Snapshot, after: Snapshot) -> Compared | None:

@@ -21,6 +21,7 @@ from jiqun.intake.check import TYPES, Rules
 from jiqun.intake.columns import recognise, split_unit
 from jiqun.intake.crs import Crs
 from jiqun.intake.delimited import open_delimited
+from jiqun.intake.derived import hanging
 from jiqun.intake.excel import open_excel
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.identity import Register
@@ -28,13 +29,15 @@ from jiqun.intake.load import Tally, run
 from jiqun.intake.own_points import OwnPoints
 from jiqun.intake.quarantine import Export, Sink, worded
 from jiqun.intake.read import Reading, Remark, open_frame, open_parquet, source_kind
+from jiqun.intake.sources import Sources
 from jiqun.intake.summary import LoadReport, Problem
 from jiqun.store import Workspace
-from jiqun.store.snapshots import parsed_date
+from jiqun.store.snapshots import SnapshotWriter, parsed_date
 
 _ORDER = {"refused": 0, "duplicate": 1, "emptied": 2, "warning": 3}
 _MANY = 0.5
 _FEW_POINTS = 10
+_LISTED = 20
 
 
 def load(
@@ -54,6 +57,8 @@ def load(
     on_problems: Callable[[pl.DataFrame], None] | None = None,
     on_rows: Callable[[pl.DataFrame], None] | None = None,
     amend: Callable[[Reading], Reading] | None = None,
+    replace_all: bool = False,
+    label: str | None = None,
     remarks: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> LoadReport:
@@ -88,6 +93,10 @@ def load(
         With `check_only`: hand the good rows to this function, as they would be written.
     amend
         What to make of the opened source before its rows are checked, such as `fixes.amended`.
+    label
+        Which source the rows of links or indicators are of: it replaces what it gave before; default: `name`.
+    replace_all
+        Links and indicators: replace all rows that are there, those of other sources and of surveys too.
     remarks
         What the table's history is to keep of this load beside its counts.
 
@@ -137,11 +146,13 @@ def load(
         register = Register(schema, next_id=max((load.summary.get("next_id", 1) for load in loads), default=1))
         before = _remember(workspace, table, register)
         number = len(loads) + 1
+        write = writer.write if writer else on_rows or _nowhere
+        sources = Sources(workspace, table, label or reading.name, off=replace_all)
         tally = run(
             reading,
             rules,
             register,
-            write=writer.write if writer else on_rows or _nowhere,
+            write=lambda rows: write(sources.taken(rows)),
             quarantine=_worded_to(sinks, reading, number),
             gazetteer=gazetteer,
             own=OwnPoints.of(workspace, table, gazetteer),
@@ -150,12 +161,15 @@ def load(
         )
         if not tally.read:
             raise InputError("JQ-FILE-003", file=reading.name, headers=", ".join(reading.headers))
-        report = _report(reading, rules, crs, tally, register, before)
+        _follow(register, writer)
+        report = _with_hanging(_report(reading, rules, crs, tally, register, before), workspace, register)
+        report = _with_rest(report, sources, write)
         if writer is not None:
             if quarantine is not None and not report.kept:
                 export.finish()  # what is wrong is wanted most where nothing is right
             _refuse_nothing(report)
-            writer.summary = _kept_summary(report) | {"next_id": register.next_id} | dict(remarks or {})
+            told = {"next_id": register.next_id, "responses": sources.responses}
+            writer.summary = _kept_summary(report) | told | dict(remarks or {})
     if writer is None or writer.snapshot is None:
         return report
     return replace(report, snapshot=writer.snapshot.id, load=writer.snapshot.load)
@@ -219,6 +233,48 @@ def _remember(workspace: Workspace, table: str, register: Register) -> int | Non
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise WorkspaceError("JQ-STORE-016", path=current.path) from error
     return current.rows
+
+
+def _follow(register: Register, writer: SnapshotWriter | None) -> None:
+    """Let new ids give way to those that the firms had, in what was written too."""
+    known = register.follow().rename({"before": "_before"})
+
+    def called_as_before(rows: pl.DataFrame) -> pl.DataFrame:
+        both = rows.join(known, on="id", how="left", maintain_order="left")
+        return both.with_columns(id=pl.coalesce("_before", "id")).drop("_before")
+
+    if writer is not None and known.height:
+        writer.amend(called_as_before)
+
+
+def _with_rest(report: LoadReport, sources: Sources, write: Sink) -> LoadReport:
+    """Write the rows that other sources gave, and say how many these are."""
+    if sources.off or report.before is None:
+        return report
+    for rows in sources.rest():
+        write(rows)
+    told: tuple[Remark, ...] = ()
+    if sources.surveyed:
+        told = (Remark.of("JQ-IMPORT-033", file=report.file, count=sources.surveyed),)
+    return replace(
+        report,
+        stay=sources.stay,
+        replaced=sources.replaced,
+        gone=report.gone - sources.stay,
+        remarks=(*report.remarks, *told),
+    )
+
+
+def _with_hanging(report: LoadReport, workspace: Workspace, register: Register) -> LoadReport:
+    """Say what people have said of firms that this load does not have."""
+    left = hanging(workspace, register.lacks) if report.table == "organisations" and report.kept else ()
+    if not left:
+        return report
+    listed = ", ".join(f"{one.organisation} {one.name}".strip() for one in left[:_LISTED])
+    counts = {what: sum(getattr(one, what) for one in left) for what in ("decisions", "corrections", "statements")}
+    more = " …" if len(left) > _LISTED else ""
+    remark = Remark.of("JQ-IMPORT-032", file=report.file, count=len(left), listed=f"{listed}{more}", **counts)
+    return replace(report, remarks=(*report.remarks, remark), hanging=left)
 
 
 def _report(
@@ -322,6 +378,8 @@ def _kept_summary(report: LoadReport) -> dict[str, Any]:
         "placed_by",
         "new",
         "gone",
+        "stay",
+        "replaced",
     )
     plain = report.to_dict()
     return {name: plain[name] for name in names} | {

@@ -6,7 +6,8 @@ brings the same point for the same row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import polars as pl
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import UsageError
 from jiqun.intake._geo import distance_km
+from jiqun.intake.derived import derive_anew
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.geocoding import place_again
 from jiqun.intake.own_points import ANSWER_OUTSIDE, CARRIER_OPEN, decisions
@@ -23,6 +25,7 @@ from jiqun.intake.shared_points import sharing
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table
 from jiqun.store.jobs import Job, Report
+from jiqun.store.snapshots import Snapshot
 
 Fix = Literal["swap", "sign", "drop", "keep"]
 APPLY: Final = "points.apply"
@@ -39,11 +42,17 @@ OFFERED: Final[dict[str, Fix | None]] = {
 """What mends each finding; None where no given point is used, so that there is nothing to mend but the row itself."""
 MOST_AT_ONCE: Final = 500
 _ROLES: tuple[Role, ...] = ("operator", "analyst")
+_WORKER = Actor("worker", frozenset({"operator"}))
 _TEXTS = ("name", "organisation", "address", "place_id", "place_name", "place_name_zh", "placed_by", "place_warning")
 COLUMNS: Final = {
     "id": pl.String, "name": pl.String, "address": pl.String, "lon": pl.Float64, "lat": pl.Float64, "code": pl.String,
     "place_name": pl.String, "place_name_zh": pl.String, "away_km": pl.Float64, "rows": pl.UInt32, "fix": pl.String,
     "to_lon": pl.Float64, "to_lat": pl.Float64,
+}  # fmt: skip
+
+DECIDED: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "id": pl.String, "fix": pl.String, "given_lon": pl.Float64, "given_lat": pl.Float64, "lon": pl.Float64,
+    "lat": pl.Float64, "code": pl.String, "account": pl.String, "at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
 
 
@@ -178,8 +187,80 @@ def decide(
     return dict(answer)
 
 
+def decided_points(actor: Actor, workspace: Workspace, table_name: str) -> pl.DataFrame:
+    """What people decided about points of a table 坐标处理记录, the latest first: `DECIDED`; it can be undone."""
+    actor.require("place.decisions", *_ROLES)
+    rows = table("point_fixes")
+    query = sa.select(*(rows.c[name] for name in ("row_id", *list(DECIDED)[1:]))).where(rows.c.table_name == table_name)
+    with workspace.database.read() as connection:
+        found = connection.execute(query.order_by(rows.c.at.desc(), rows.c.row_id)).all()
+    return pl.DataFrame([tuple(row) for row in found], schema=DECIDED, orient="row")
+
+
+def undo(actor: Actor, workspace: Workspace, table_name: str, ids: Sequence[str], *, key: str) -> dict[str, Any]:
+    """Take decisions on points back 撤回处理: the points count again as they were given. How many, and the job that does it.
+
+    Raises
+    ------
+    UsageError
+        JQ-PLACE-027: nothing was decided about a row's point.
+    """
+    actor.require("place.undo", *_ROLES)
+    wanted = sorted(set(ids))
+    rows = table("point_fixes")
+    register = workspace.snapshot(table_name).summary.get("base") or workspace.snapshot(table_name).id
+
+    def record(tx: Transaction) -> dict[str, Any]:
+        given: dict[str, list[float]] = {}
+        for begin in range(0, len(wanted), MOST_AT_ONCE):
+            these = (rows.c.table_name == table_name, rows.c.row_id.in_(wanted[begin : begin + MOST_AT_ONCE]))
+            for row in tx.execute(sa.select(rows.c.row_id, rows.c.given_lon, rows.c.given_lat).where(*these)):
+                given[row.row_id] = [row.given_lon, row.given_lat]
+            tx.execute(sa.delete(rows).where(*these))
+        missing = next((row for row in wanted if row not in given), None)
+        if missing is not None:
+            raise UsageError("JQ-PLACE-027", value=missing[:60])
+        derive_anew(tx, table_name)
+        payload = {"table": table_name, "register": register, "given": given}
+        return {"rows": len(given), "job": tx.job(APPLY, payload, account=actor.id)}
+
+    request: dict[str, Any] = {"table": table_name, "ids": wanted}
+    answer: Any = workspace.database.command(actor, key, "place.undo", record, request=request, subject=table_name)
+    return dict(answer)
+
+
 def apply(workspace: Workspace, job: Job, report: Report) -> Any:
-    """The job: the table placed anew with what was decided."""
+    """The job: the table placed anew with what was decided, or with the points as given where that was taken back."""
     report("place", 0, None)
-    changed, snapshot = place_again(workspace, str(job.payload["table"]), by="points")
-    return {"changed": changed, "snapshot": snapshot}
+    return place_decided(workspace, job.payload)
+
+
+def place_decided(workspace: Workspace, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What the job of a decision does, by its payload; done again it changes nothing."""
+    name, given = str(payload["table"]), payload.get("given")
+    if not given:
+        changed, snapshot = place_again(workspace, name, by="points")
+        return {"changed": changed, "snapshot": snapshot}
+    with workspace.writing():
+        register = workspace.snapshot(name)
+        if base := register.summary.get("base"):
+            register = workspace.snapshot(name, base)
+        if str(payload["register"]) not in _lineage(workspace, register):
+            given = {}  # a later load said anew which points there are
+        changed, made = place_again(workspace, name, by="points", register=register, given=given)
+    if made is not None:
+        workspace.database.command(_WORKER, f"{made}:derive", "place.undone", partial(_derived, name), subject=name)
+    return {"changed": changed, "snapshot": made}
+
+
+def _derived(name: str, tx: Transaction) -> None:
+    derive_anew(tx, name)
+
+
+def _lineage(workspace: Workspace, snapshot: Snapshot) -> list[str]:
+    """A snapshot and those that it was placed anew from."""
+    found = [snapshot.id]
+    while before := snapshot.summary.get("derived", {}).get("from"):
+        snapshot = workspace.snapshot(snapshot.table, before)
+        found.append(snapshot.id)
+    return found

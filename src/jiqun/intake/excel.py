@@ -18,7 +18,7 @@ import polars as pl
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError
 from jiqun.core.schema import Schema
-from jiqun.intake.columns import HeaderRows, find_header, plain, recognise
+from jiqun.intake.columns import HeaderRows, find_header, match_columns, plain, recognise
 from jiqun.intake.delimited import header_notes
 from jiqun.intake.read import (
     REFUSED,
@@ -31,6 +31,7 @@ from jiqun.intake.read import (
     iter_slices,
     unique_headers,
 )
+from jiqun.intake.template import TITLES
 from jiqun.intake.workbook import Contents, Extent, contents, refuse_area
 
 # what they log about columns without values would reach the terminal
@@ -38,7 +39,7 @@ for _name in ("fastexcel", "calamine"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 ALL_ALIKE = "*"
-"""Instead of the name of a sheet: the one whose header fits best, and all that have the same header."""
+"""Instead of the name of a sheet: the one whose header fits best, and all others that have what the table requires."""
 _SHEET_HEADER = "工作表"
 _PREVIEW = 40
 
@@ -59,6 +60,11 @@ class _Candidate:
     def rows(self) -> int:
         """How many rows it has below its header."""
         return max(0, self.height - self.first)
+
+    @property
+    def describes(self) -> bool:
+        """Whether it is the sheet of a template that describes the columns."""
+        return tuple(filter(None, self.header.cells)) in TITLES.values()
 
     def alike(self, other: _Candidate) -> bool:
         """Whether two sheets have the same headers, in whatever order."""
@@ -81,8 +87,9 @@ def open_excel(
 ) -> Reading:
     """The sheet of a workbook 工作表 whose header knows most of the table's attributes, or the one named.
 
-    Hidden sheets are read only if they are named. `ALL_ALIKE` takes every sheet with the same header one after the
-    other: a column tells from which sheet a row is, and row numbers go on from `SHEET_ROWS`.
+    Hidden sheets are read only if they are named. `ALL_ALIKE` takes every sheet that has the required attributes, in
+    the same units, one after the other: columns of one meaning are one column, whatever their headers; another tells from
+    which sheet a row is, and row numbers go on from `SHEET_ROWS`.
 
     Raises
     ------
@@ -94,8 +101,10 @@ def open_excel(
     candidates = _candidates(reader, path, book, schema, mapping, sheet)
     shown = [candidate for candidate in candidates if candidate.visible] or candidates
     best = max(shown, key=lambda candidate: candidate.header.recognised)
+    meanings = {candidate.name: _meanings(candidate, schema, mapping) for candidate in shown}
     alike = [candidate for candidate in shown if candidate.alike(best) and candidate.rows]
-    taken = alike if sheet == ALL_ALIKE and alike else [best]
+    joined = [candidate for candidate in shown if candidate.rows and meanings[candidate.name].join(meanings[best.name])]
+    taken = joined if sheet == ALL_ALIKE and joined else [best]
     if not any(candidate.rows for candidate in taken):
         recognise(unique_headers(best.header.cells), schema, mapping)  # a wrong header is the greater news
         raise InputError("JQ-FILE-003", file=path.name, headers=", ".join(filter(None, best.header.cells)))
@@ -112,16 +121,23 @@ def open_excel(
     if book.since_1904:
         notes.append(Text("日期自 1904 年起计，已照此换算", "days are counted from 1904 on, and read so"))
     several = len(taken) > 1
-    headers = unique_headers([*first.headers, _SHEET_HEADER]) if several else first.headers
+    keys: tuple[str, ...] = ()
+    headers = first.headers
+    if several:
+        keys, named = _together([meanings[candidate.name] for candidate in taken], mapping)
+        headers = unique_headers([*named, _SHEET_HEADER])
     left_out = [c.name for c in candidates if not c.visible and c not in taken]
     others = [c for c in alike if c not in taken]
-    remarks = [*_remarks(path.name, book, taken, left_out, others, across=first.across)]
+    unread = [c for c in shown if c.rows and not c.describes and c not in (*taken, *others)]
+    remarks = [*_remarks(path.name, book, taken, left_out, others, unread, across=first.across)]
 
     def batches() -> Iterator[Batch]:
         before = 0
         for k, candidate in enumerate(taken):
             table = first if k == 0 else _table(reader, path, candidate, book)
-            named_frame = _arranged(table, headers, candidate.name) if several else table.frame
+            named_frame = table.frame
+            if several:
+                named_frame = _arranged(table, keys, meanings[candidate.name], candidate.name)
             for batch in batches_of(iter_slices(named_frame), first_row=candidate.first + 1):
                 told = _without_headings(batch, table.headings, candidate.first + 1)
                 yield replace(
@@ -230,9 +246,20 @@ def _sheet_note(best: _Candidate, candidates: list[_Candidate], schema: Schema, 
 
 
 def _remarks(
-    file: str, book: Contents, taken: list[_Candidate], left_out: list[str], others: list[_Candidate], *, across: int
+    file: str,
+    book: Contents,
+    taken: list[_Candidate],
+    left_out: list[str],
+    others: list[_Candidate],
+    unread: list[_Candidate],
+    *,
+    across: int,
 ) -> Iterator[Remark]:
     """What is odd about the workbook as a whole."""
+    if unread:
+        count = sum(candidate.rows for candidate in unread)
+        names = ", ".join(f"{candidate.name} ({candidate.rows:,})" for candidate in unread)
+        yield Remark.of("JQ-FILE-044", file=file, sheet=", ".join(c.name for c in taken), others=names, count=count)
     if others:
         count = sum(candidate.rows for candidate in others)
         names = ", ".join(candidate.name for candidate in others)
@@ -263,12 +290,55 @@ def _table(reader: fastexcel.ExcelReader, path: Path, candidate: _Candidate, boo
     return _Table(frame, tuple(headers.values()), headings, filled, across)
 
 
-def _arranged(table: _Table, headers: Sequence[str], sheet: str) -> pl.DataFrame:
-    """The columns of one of several sheets in the order of the first's, and the sheet's name."""
-    places = {plain(header): k for k, header in enumerate(table.headers)}
+@dataclass(frozen=True)
+class _Meanings:
+    """The headers of a sheet, and by what each column means (an attribute, else its header) its factor and header."""
+
+    required: bool
+    columns: dict[str, tuple[float, str]]
+
+    def join(self, other: _Meanings) -> bool:
+        """Whether rows of both can stand in one table: what is required is there, and no number has another unit."""
+        both = self.columns.keys() & other.columns.keys()
+        return self.required and all(self.columns[key][0] == other.columns[key][0] for key in both)
+
+
+def _meanings(candidate: _Candidate, schema: Schema, mapping: Sequence[tuple[str, str]]) -> _Meanings:
+    cells = candidate.header.cells
+    headers = unique_headers(cells)
+    columns, missing = match_columns(headers, schema, [pair for pair in mapping if pair[0] in headers])
+    found: dict[str, tuple[float, str]] = {}
+    for column in sorted(columns, key=lambda one: one.position):
+        if cells[column.position].strip():
+            known = bool(column.target) and not column.extra
+            found.setdefault(column.target if known else plain(column.header), (column.factor, column.header))
+    return _Meanings(not missing, found)
+
+
+def _together(
+    sheets: Sequence[_Meanings], mapping: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the columns of several sheets mean, each once, and the header that each goes by.
+
+    That is one that is mapped, else the first. Other headers that are mapped follow as columns without values, to be known.
+    """
+    mapped = [header for header, _ in mapping]
+    named: dict[str, str] = {}
+    for sheet in sheets:
+        for key, (_, header) in sheet.columns.items():
+            if key not in named or (header in mapped and named[key] not in mapped):
+                named[key] = header
+    there = {header for sheet in sheets for _, header in sheet.columns.values()}
+    rest = [header for header in mapped if header in there and header not in named.values()]
+    return (*named, *(f"\0{header}" for header in rest)), (*named.values(), *rest)
+
+
+def _arranged(table: _Table, keys: Sequence[str], meanings: _Meanings, sheet: str) -> pl.DataFrame:
+    """The columns of one of several sheets in the order of all, and the sheet's name."""
+    places = {header: k for k, header in enumerate(table.headers)}
     columns = []
-    for k, header in enumerate(headers[:-1]):
-        place = places.get(plain(header))
+    for k, key in enumerate(keys):
+        place = places.get(meanings.columns[key][1]) if key in meanings.columns else None
         if place is None:
             columns.append(pl.Series(str(k), [None], dtype=pl.String).new_from_index(0, table.frame.height))
         else:

@@ -9,7 +9,7 @@ region names in both languages, and places that GeoNames lacks.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
@@ -155,10 +155,16 @@ def country_name(code: str, language: Language) -> str:
     >>> country_name("TW", "zh"), country_name("HK", "en"), country_name("KR", "zh")
     ('中国台湾', 'Hong Kong, China', '韩国')
     """
-    row = countries().filter(pl.col("iso2") == code)
-    if row.is_empty():
+    names = _country_names().get(code)
+    if names is None:
         raise UsageError("JQ-USE-001", what="country", value=code, known="ISO 3166-1 alpha-2")
-    return str(row.item(0, f"name_{language}"))
+    return names[language]
+
+
+@cache
+def _country_names() -> dict[str, dict[Language, str]]:
+    rows = countries().select("iso2", "name_zh", "name_en").iter_rows()
+    return {code: {"zh": zh, "en": en} for code, zh, en in rows}
 
 
 def fingerprint() -> str:

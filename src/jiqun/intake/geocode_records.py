@@ -6,7 +6,7 @@ some of it but never overdraw it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
@@ -83,6 +83,16 @@ def known(workspace: Workspace, provider: str | None = None) -> pl.DataFrame:
     with workspace.database.read() as connection:
         found = connection.execute(query).all()
     return pl.DataFrame([tuple(row) for row in found], schema=KNOWN, orient="row")
+
+
+def asked_for(workspace: Workspace, row: Mapping[str, Any], provider: str) -> tuple[str | None, datetime] | None:
+    """Who asked a service for a row's address, as far as that is known, and when it answered; None if it did not."""
+    (digest,) = digests(pl.DataFrame([{name: row.get(name) for name in ("address", *_ASKED)}], infer_schema_length=1))
+    rows, jobs = table("geocodes"), table("jobs")
+    query = sa.select(jobs.c.account, rows.c.answered_at).join_from(rows, jobs, rows.c.job == jobs.c.id, isouter=True)
+    with workspace.database.read() as connection:
+        found = connection.execute(query.where(rows.c.provider == provider, rows.c.digest == digest)).first()
+    return (found.account, found.answered_at) if found else None
 
 
 def used(workspace: Workspace, provider: str) -> int:

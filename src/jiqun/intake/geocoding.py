@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import polars as pl
@@ -33,6 +34,7 @@ from jiqun.intake.own_points import PLACED, OwnPoints, bare, placed
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction
 from jiqun.store.jobs import Job, Report
+from jiqun.store.snapshots import Snapshot
 
 RUN: Final = "geocode.run"
 TABLES: Final = ("organisations", "sites")
@@ -330,10 +332,24 @@ class _Asking:
         return f"{self._key}:{what}:{self._step}"
 
 
-def place_again(workspace: Workspace, table: str, *, by: str) -> tuple[int, str | None]:
-    """A derived snapshot 派生快照 of a table with its rows placed anew: how many changed, and its id; none if none did."""
+def place_again(
+    workspace: Workspace,
+    table: str,
+    *,
+    by: str,
+    register: Snapshot | None = None,
+    given: Mapping[str, Sequence[float]] = MappingProxyType({}),
+) -> tuple[int, str | None]:
+    """A derived snapshot 派生快照 of a table with its rows placed anew: how many changed, and its id; none if none did.
+
+    `register`: another snapshot than the current one to go on from; `given`: id → a given point to be used again.
+    """
+    back = pl.DataFrame(
+        [(id_, *point) for id_, point in given.items()],
+        schema={"id": pl.String, "_lon": pl.Float64, "_lat": pl.Float64}, orient="row",
+    )  # fmt: skip
     with workspace.writing():
-        current = workspace.snapshot(table)
+        current = register or workspace.snapshot(table)
         gazetteer = Gazetteer.load(workspace.cache)
         own = OwnPoints.of(workspace, table, gazetteer)
         changed = 0
@@ -341,7 +357,7 @@ def place_again(workspace: Workspace, table: str, *, by: str) -> tuple[int, str 
         try:
             with workspace.new_snapshot(table, as_of=current.as_of, source=current.source) as writer:
                 for rows in workspace.scan(table, current.id).collect_batches(chunk_size=_ROWS, maintain_order=True):
-                    new = placed(bare(rows), gazetteer, own).select(rows.columns).cast(dict(rows.schema))  # type: ignore[arg-type]
+                    new = placed(_given(bare(rows), back), gazetteer, own).select(rows.columns).cast(dict(rows.schema))  # type: ignore[arg-type]
                     same = pl.all_horizontal(
                         new[c].eq_missing(rows[c]) for c in ("lon", "lat", *PLACED) if c in rows.columns
                     )
@@ -356,6 +372,13 @@ def place_again(workspace: Workspace, table: str, *, by: str) -> tuple[int, str 
             return 0, None
     assert writer.snapshot is not None  # noqa: S101  # the block ended without an error
     return changed, writer.snapshot.id
+
+
+def _given(rows: pl.DataFrame, back: pl.DataFrame) -> pl.DataFrame:
+    if back.is_empty():
+        return rows
+    both = rows.join(back, on="id", how="left", maintain_order="left")
+    return both.with_columns(lon=pl.coalesce("_lon", "lon"), lat=pl.coalesce("_lat", "lat")).drop("_lon", "_lat")
 
 
 class _UnchangedError(Exception):

@@ -1,8 +1,9 @@
 """Who is who 标识: duplicates within a load, and the same id for the same thing over loads.
 
 A row is identified by its key: of organisations the credit code, else the register's own id, else name, country and
-city; of other tables the attributes that the schema names. Names are compared without case, spaces and punctuation.
-Keys are held as 128-bit fingerprints, about 50 bytes a row, so that ten million rows need no second pass.
+city; of other tables the attributes that the schema names. Names are compared without case, spaces and punctuation,
+cities also without 市. A firm that none of its keys finds is looked for by its name alone (`known_names`), when all rows
+are known. Keys are held as 128-bit fingerprints, about 50 bytes a row, so that ten million rows need no second pass.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ import polars as pl
 
 from jiqun.core.schema import Schema
 from jiqun.intake import _kernels
-from jiqun.intake._geo import key
+from jiqun.intake.known_names import KnownNames, comparable
 
 _SEEDS = (0x6A69, 0x71756E)
 _LOAD = 0.6
 _SMALLEST = 1 << 12
 _DIGITS = 7
-_AS_WRITTEN = frozenset({"uscc", "source_id", "country"})
-_SPECIAL = r"[^\x00-\x7f\u4e00-\u9fff（）()《》“”、，。·—－]"
 _ORGANISATION_KEYS = (("uscc",), ("source_id",), ("name", "country", "city"))
 
 
@@ -101,6 +100,7 @@ class Register:
         self._counter = next_id - 1
         self._before = 0
         self._levels_before: set[int] = set()
+        self._names = KnownNames(len(self.alternatives) - 1) if len(self.alternatives) > 1 else None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Register:
 
     def remember(self, rows: pl.DataFrame) -> None:
         """Enter rows of the previous snapshot: `id` and the key attributes."""
-        level = self._level(rows)
+        rows, level = self._comparable(rows), self._level(rows)
         places = self._table.add(*self._fingerprints(rows, level))
         self._grow()
         numbers = rows["id"].str.slice(1).cast(pl.Int64).to_numpy()
@@ -127,10 +127,12 @@ class Register:
         self._counter = max(self._counter, int(numbers.max(initial=0)))
         self._before = self._table.count
         self._levels_before.update(level.unique())
+        if self._names is not None:
+            self._names.remember(rows, pl.Series(places), level)
 
     def identify(self, rows: pl.DataFrame) -> Identified:
         """Ids of the rows of a batch; the first row with a key is the one that counts."""
-        level = self._level(rows)
+        rows, level = self._comparable(rows), self._level(rows)
         places = self._table.add(*self._fingerprints(rows, level))
         self._grow()
         numbers = rows["source_row"].to_numpy()
@@ -143,12 +145,40 @@ class Register:
         self._taken[places[leads]] = True
         if fresh.size:
             fresh = self._inherit(rows, level, places, fresh)
+        if self._names is not None:
+            new = np.zeros(places.size, dtype=np.bool_)
+            new[fresh] = True
+            self._names.see(rows, pl.Series(places), level, leads=pl.Series(leads), fresh=pl.Series(new))
         self._number[places[fresh]] = self._counter + 1 + np.arange(fresh.size)
         self._counter += fresh.size
         self.new += fresh.size
-        ids = pl.Series("id", self._number[places]).cast(pl.String).str.zfill(_DIGITS)
         repeats = pl.Series("repeats", self._row[places]).set(pl.Series(leads), None)
-        return Identified(pl.select(pl.lit(self.prefix) + ids).to_series().alias("id"), repeats, level)
+        return Identified(self._ids(places), repeats, level)
+
+    def follow(self) -> pl.DataFrame:
+        """When all rows are known: which of their new ids (`id`) give way to one that the firm had before (`before`)."""
+        nothing = pl.DataFrame(schema={"id": pl.String, "before": pl.String})
+        if self._names is None:
+            return nothing
+        pairs = self._names.same(pl.Series(self._taken))
+        if pairs.is_empty():
+            return nothing
+        now, before = (pairs[side].to_numpy() for side in ("now", "before"))
+        told = pl.DataFrame({"id": self._ids(now), "before": self._ids(before)})
+        self._number[now] = self._number[before]
+        self._taken[before] = True
+        self.new -= pairs.height
+        return told
+
+    def lacks(self, ids: pl.Series) -> pl.Series:
+        """Which of some ids no row of this load has."""
+        came = self._number[: self._table.count][self._row[: self._table.count] > 0]
+        numbers = ids.str.slice(1).cast(pl.Int64, strict=False).fill_null(-1).to_numpy()
+        return pl.Series(~np.isin(numbers, came))
+
+    def _ids(self, places: _kernels.Ints) -> pl.Series:
+        numbers = pl.Series("id", self._number[places]).cast(pl.String).str.zfill(_DIGITS)
+        return pl.select(pl.lit(self.prefix) + numbers).to_series().alias("id")
 
     def _inherit(
         self, rows: pl.DataFrame, level: pl.Series, places: _kernels.Ints, fresh: _kernels.Ints
@@ -181,6 +211,9 @@ class Register:
                 larger[:size] = array
                 setattr(self, name, larger)
 
+    def _comparable(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.with_columns(comparable(rows[name]) for name in self.columns)
+
     def _level(self, rows: pl.DataFrame) -> pl.Series:
         """Which group of attributes identifies each row."""
         cases = [
@@ -196,24 +229,10 @@ class Register:
             which = (level == k).arg_true().to_numpy()
             if which.size:
                 part = rows.select(group) if which.size == rows.height else rows.select(group)[which]
-                columns = [comparable(column) for column in part.get_columns()]
                 level_column = pl.Series("level", [k], dtype=pl.UInt8).new_from_index(0, part.height)
-                struct = pl.DataFrame([level_column, *columns]).to_struct()
+                struct = part.insert_column(0, level_column).to_struct()
                 first[which], second[which] = (struct.hash(seed).to_numpy() for seed in _SEEDS)
         return first, second
-
-
-def comparable(column: pl.Series) -> pl.Series:
-    """Names without case, spaces and punctuation, as `key` makes them; other columns as they are."""
-    if column.dtype != pl.String or column.name in _AS_WRITTEN:
-        return column
-    plain = column.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
-    # decomposing accents and wide letters takes long, and few names have any
-    special = column.str.contains(_SPECIAL).fill_null(value=False)
-    if special.any():
-        folded = pl.DataFrame({"text": column.filter(special)}).select(key(pl.col("text"))).to_series()
-        plain = plain.scatter(special.arg_true(), folded)
-    return plain.zip_with((plain != "") | plain.is_null(), column).alias(column.name)
 
 
 def shown_key(rows: pl.DataFrame, alternatives: Sequence[Sequence[str]], level: pl.Series) -> pl.Series:

@@ -204,6 +204,8 @@ def _run(workspace: Workspace, found: Import, **options: Any) -> LoadReport:
         encoding=found.options.encoding,
         as_of=found.options.as_of,
         name=found.file,
+        label=found.options.source,
+        replace_all=found.options.replace_all,
         **options,
     )
 
@@ -277,6 +279,8 @@ def _told(checked: LoadReport, found: Import, check_id: str, against: str | None
         before=checked.before,
         new=checked.new,
         gone=checked.gone,
+        stay=checked.stay,
+        replaced=checked.replaced,
         precision=dict(checked.precision),
         cautions=checked.cautions,
         remarks=checked.remarks,

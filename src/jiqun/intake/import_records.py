@@ -47,6 +47,12 @@ class Options(Model):
     encoding: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
     crs: Crs = "wgs84"
     as_of: date
+    source: Annotated[
+        Name | None, Field(description="which source rows of links or indicators are of; default: the file's name")
+    ] = None
+    replace_all: Annotated[
+        bool, Field(description="of links and indicators replace all rows, not only those of the same source and kind")
+    ] = False
 
 
 class Mapped(Model):
@@ -82,6 +88,8 @@ class Report(Model):
     before: int | None
     new: int
     gone: int
+    stay: Annotated[int | None, Field(description="rows of other sources, which stay; null where all are replaced")] = None
+    replaced: Annotated[int | None, Field(description="rows before that the load replaces")] = None
     precision: dict[str, int]
     cautions: tuple[Text, ...]
     remarks: tuple[Remark, ...] = ()

@@ -19,7 +19,7 @@ from pydantic import Field
 from jiqun.core.operation import Model
 from jiqun.intake.columns import Column, plain
 from jiqun.intake.fixes import EVERY_ROW
-from jiqun.intake.identity import comparable
+from jiqun.intake.known_names import comparable
 from jiqun.intake.read import Batch, Reading
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table

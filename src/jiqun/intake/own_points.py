@@ -6,6 +6,7 @@ placed anew: decisions first, then given points, then the finest of the rest.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,13 @@ class OwnPoints:
     def any(self) -> bool:
         """Whether there is anything that `place` does not know."""
         return any(part.height for part in (self.decisions, self.carriers, self.geocodes))
+
+    @property
+    def digest(self) -> str:
+        """What stands for all of it: equal where the same points follow."""
+        parts = (self.decisions, self.carriers, self.geocodes)
+        told = [part.select(pl.struct(pl.all()).hash(seed=1)).to_series().sort() for part in parts]
+        return hashlib.sha256(b"|".join(one.to_numpy().tobytes() for one in told)).hexdigest()
 
 
 def decisions(workspace: Workspace, table_name: str) -> pl.DataFrame:

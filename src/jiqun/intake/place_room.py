@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -112,7 +113,27 @@ class Decision(Model):
 
     table: TableName = "organisations"
     ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=60)], ...], Field(min_length=1, max_length=500)]
+    fix: points.Fix | Literal["undo"]
+
+
+class DecidedRequest(PageRequest):
+    """Of which table."""
+
+    table: TableName = "organisations"
+
+
+class PointDecision(Model):
+    """What was decided about a point, by whom; `given` as the row came, without it as it counts (null: dropped)."""
+
+    id: str
     fix: points.Fix
+    given_lon: float
+    given_lat: float
+    lon: float | None
+    lat: float | None
+    code: str
+    account: str
+    at: datetime
 
 
 class Decided(Model):
@@ -157,8 +178,21 @@ def doubtful(actor: Actor, workspace: Workspace, request: PointsRequest) -> Page
     return Page(items=tuple(map(Point.model_validate, rows)), total=page.total, next=page.next)
 
 
+@ROOM.operation("decisions", "坐标处理记录", "Decisions on points", roles=_WHO)
+def decisions(actor: Actor, workspace: Workspace, request: DecidedRequest) -> Page[PointDecision]:
+    """What people decided about points, the latest first."""
+    found = points.decided_points(actor, workspace, request.table)
+    newest = found["at"].max()
+    page = paged(range(found.height), request, version=f"{request.table} {found.height} {newest!s}")
+    begin = page.items[0] if page.items else 0
+    rows = found.slice(begin, len(page.items)).to_dicts()
+    return Page(items=tuple(map(PointDecision.model_validate, rows)), total=page.total, next=page.next)
+
+
 @ROOM.operation("decide", "处理坐标", "Treat doubtful points", roles=_WHO, writes=True)
 def decide(actor: Actor, workspace: Workspace, request: Decision, *, key: str) -> Decided:
-    """Swap or change the sign as offered, drop the point so that the row is placed by its address, or keep it."""
+    """Swap or change the sign as offered, drop the point so that the row is placed by its address, or keep it; or undo that."""
+    if request.fix == "undo":
+        return Decided.model_validate(points.undo(actor, workspace, request.table, request.ids, key=key))
     done = points.decide(actor, workspace, request.table, request.ids, request.fix, key=key)
     return Decided.model_validate(done)

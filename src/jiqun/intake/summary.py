@@ -12,6 +12,7 @@ import polars as pl
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
 from jiqun.intake.columns import Column
+from jiqun.intake.derived import Hanging
 from jiqun.intake.read import Remark
 
 
@@ -34,7 +35,9 @@ class LoadReport:
     `read` counts rows with content, of which `kept` are in the snapshot, `refused` cannot be used and `duplicates`
     repeat an earlier one. `emptied` counts cells. `precision` counts kept rows by how exactly they are placed: within
     1, 10, 30 km, `coarse` (a region or country), `none`. `new` and `gone` compare with the snapshot before
-    (`before` rows; None if there was none). `snapshot` is None if nothing was written.
+    (`before` rows; None if there was none). `snapshot` is None if nothing was written. `hanging` is what people have said
+    of organisations that the load does not have. Of links and indicators `stay` and `replaced` say what becomes of the rows
+    before: those of other sources stay. None where all are replaced.
     """
 
     table: str
@@ -62,6 +65,9 @@ class LoadReport:
     cautions: tuple[Text, ...]
     snapshot: str | None
     load: int | None
+    hanging: tuple[Hanging, ...] = ()
+    stay: int | None = None
+    replaced: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
@@ -95,6 +101,11 @@ class LoadReport:
             yield Text(
                 f"  与上一快照（{self.before:,} 行）相比：新增 {self.new:,}，消失 {self.gone:,}",
                 f"  against the snapshot before ({self.before:,} rows): {self.new:,} new, {self.gone:,} gone",
+            )
+        if self.stay is not None:
+            yield Text(
+                f"  原有的行：其他来源的 {self.stay:,} 行保留，{self.replaced:,} 行由本次装载取代",
+                f"  of the rows before {self.stay:,} stay, being of other sources; {self.replaced:,} are replaced",
             )
         yield Text("  列：", "  columns:")
         for column in self.columns:

@@ -19,10 +19,11 @@ SUFFIXES = (".xlsx", ".csv")
 _ROWS = 10_000
 _WIDE = 60
 _UNITS_ZH = {"CNY": "元", "person": "人", "m2": "平方米"}
-_TITLES = {
+TITLES = {
     "zh": ("列", "字段", "必填", "说明", "Description", "单位", "检查", "依据", "也认识的表头"),
     "en": ("column", "attribute", "required", "说明", "description", "unit", "check", "source", "other headers known"),
 }
+"""Headers of the sheet of a template that describes the columns; it holds no rows of the table."""
 
 
 def write_template(table: str, path: Path, language: Language = "zh", *, force: bool = False) -> Path:
@@ -101,7 +102,7 @@ def _write_workbook(described: Schema, path: Path, language: Language) -> None:
 
 
 def _describe(sheet: Any, described: Schema, language: Language, bold: Any) -> None:
-    sheet.write_row(0, 0, _TITLES[language], bold)
+    sheet.write_row(0, 0, TITLES[language], bold)
     for line, (attribute, header) in enumerate(zip(described.attributes, headers(described, language), strict=True), 1):
         needed = {"zh": "是", "en": "yes"}[language] if attribute.required else ""
         cells = (

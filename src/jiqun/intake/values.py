@@ -229,17 +229,18 @@ def dates(cells: pl.Series, *, excel: bool, since_1904: bool = False) -> Judged:
     """Dates 日期 as people write them: 2020-01-31, 2020/1/31, 2020年1月31日, 20200131, 31-Jan-2020, Jan 31, 2020.
 
     Also 民国109年1月31日, 二〇二〇年一月三十一日, and with a time; a missing day or month is the first. A number of five digits is what Excel means by it: from a workbook (`excel`) as a matter of course, from a text with
-    a warning. `since_1904`: the workbook counts days from 1904. Day-month-year in digits is refused, since 01/02/2020
-    says two things.
+    a warning. `since_1904`: the workbook counts days from 1904. Day, month and year in other orders are read where only one
+    order makes a date: 31/01/2020, 20.1.3 (a year of two digits, with a warning). 01/02/2020 and 20.1.31 say two
+    things and are refused.
 
     Examples
     --------
-    >>> cells = pl.Series(["2020-01-31", "2020年1月31日", "20200131", "2020/1", "43861", "31-Jan-20", "31/01/2020"])
+    >>> cells = pl.Series(["2020-01-31", "2020年1月31日", "20200131", "2020/1", "43861", "31-Jan-20", "31/01/2020", "01/02/2020"])
     >>> judged = dates(cells, excel=True)
     >>> [None if day is None else day.isoformat() for day in judged.values]
-    ['2020-01-31', '2020-01-31', '2020-01-31', '2020-01-01', '2020-01-31', '2020-01-31', None]
+    ['2020-01-31', '2020-01-31', '2020-01-31', '2020-01-01', '2020-01-31', '2020-01-31', '2020-01-31', None]
     >>> judged.findings.rows()
-    [(3, 'JQ-DATA-025', '2020-01-01'), (5, 'JQ-DATA-037', '2020-01-31'), (6, 'JQ-DATA-010', '')]
+    [(3, 'JQ-DATA-025', '2020-01-01'), (5, 'JQ-DATA-037', '2020-01-31'), (7, 'JQ-DATA-010', '')]
     """
     values = cells.str.to_date("%Y-%m-%d", strict=False, cache=False)
     values = values.set(~values.dt.year().is_between(EARLIEST, LATEST).fill_null(value=False), None)
@@ -272,6 +273,34 @@ def _han_number(found: re.Match[str]) -> str:
     return str(int(_HAN.get(tens, "1")) * 10 + int(_HAN.get(ones, "0")))
 
 
+_THREE = r"^(\d{1,2})-(\d{1,2})-(\d{4}|\d{1,2})(?:[ t]\s*\d{1,2}:.*)?$"
+
+
+def _century(year: pl.Expr) -> pl.Expr:
+    """A year of four digits, from one of two."""
+    before = pl.when(year.cast(pl.Int32, strict=False) < _PIVOT).then(pl.lit("20")).otherwise(pl.lit("19"))
+    return pl.when(year.str.len_chars() == 2).then(pl.concat_str(before, year)).otherwise(year)
+
+
+def _turned() -> dict[str, pl.Expr]:
+    """Year, month and day of three numbers, where they make a date in one order only; and whether the year is short."""
+    first, second, third = (pl.col("dashed").str.extract_groups(_THREE).struct.field(str(k)) for k in (1, 2, 3))
+    a, b, c = (number.cast(pl.Int32, strict=False) for number in (first, second, third))
+    last = (third.str.len_chars() == 4) | (c > 31)
+    # 20.1.3: nobody writes a year with one digit
+    leads = (first.str.len_chars() == 2) & ~last
+    leads &= (third.str.len_chars() == 1) | (a > 31) | pl.col("plain").str.contains("年")
+    days = last & (b <= 12) & ((a > 12) | (a == b))
+    months = last & (a <= 12) & (b > 12)
+    year = pl.when(days | months).then(third).when(leads).then(first)
+    return {
+        "year": _century(year),
+        "month": pl.when(days | leads).then(second).when(months).then(first),
+        "day": pl.when(days).then(first).when(months).then(second).when(leads).then(third),
+        "short": (year.str.len_chars() == 2).fill_null(value=False),
+    }
+
+
 def _odd_dates(texts: pl.Series, zero: date, *, told: bool) -> pl.DataFrame:
     frame = pl.DataFrame({"text": texts}).with_columns(plain=pl.col("text").str.normalize("NFKC").str.to_lowercase())
     han = frame["plain"].str.contains("[〇零○一二三四五六七八九十].*[年月日号號]").fill_null(value=False)
@@ -289,8 +318,8 @@ def _odd_dates(texts: pl.Series, zero: date, *, told: bool) -> pl.DataFrame:
     parts = pl.col("dashed").str.extract_groups(r"^(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:[ t]\s*\d{1,2}:.*)?$").struct
     solid = pl.col("dashed").str.extract_groups(r"^(\d{4})(\d{2})(\d{2})(?:\d{6})?$").struct
     named, turned = (pl.col("plain").str.extract_groups(pattern).struct for pattern in (_DAY_MONTH, _MONTH_DAY))
-    short = named.field("3").str.len_chars() == 2
-    century = pl.when(named.field("3").cast(pl.Int32, strict=False) < _PIVOT).then(pl.lit("20")).otherwise(pl.lit("19"))
+    short = (named.field("3").str.len_chars() == 2).fill_null(value=False)
+    three = _turned()
     spelled = pl.coalesce(named.field("2"), turned.field("1")).replace_strict(
         {name: str(k) for k, name in enumerate(_MONTHS, 1)}, default=None, return_dtype=pl.String
     )
@@ -298,12 +327,13 @@ def _odd_dates(texts: pl.Series, zero: date, *, told: bool) -> pl.DataFrame:
         year=pl.coalesce(
             parts.field("1"),
             solid.field("1"),
-            pl.when(short).then(pl.concat_str(century, named.field("3"))).otherwise(named.field("3")),
+            _century(named.field("3")),
             turned.field("3"),
+            three["year"],
         ),
-        month=pl.coalesce(parts.field("2"), solid.field("2"), spelled),
-        day=pl.coalesce(parts.field("3"), solid.field("3"), named.field("1"), turned.field("2")),
-        short=short.fill_null(value=False),
+        month=pl.coalesce(parts.field("2"), solid.field("2"), spelled, three["month"]),
+        day=pl.coalesce(parts.field("3"), solid.field("3"), named.field("1"), turned.field("2"), three["day"]),
+        short=short | three["short"],
     )
     padded = [pl.col("year")] + [pl.col(part).fill_null("1").str.zfill(2) for part in ("month", "day")]
     value = pl.concat_str(padded, separator="-").str.to_date("%Y-%m-%d", strict=False)

@@ -69,7 +69,7 @@ def _number(value: float, kind: Kind, digits: int) -> str:
 def _share(value: float, digits: int) -> str:
     """A share in per cent; what is not zero never reads as zero."""
     least = 10.0**-digits
-    if value > 0 and 100 * value < least / 2:
+    if value > 0 and 100 * value <= least / 2:  # half of it would round to the even 0
         return f"<{_fixed(least, digits)}{_NBSP}%"
     return f"{_fixed(100 * value, digits)}{_NBSP}%"
 

@@ -15,13 +15,18 @@ from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError
 from jiqun.core.operation import Model
 from jiqun.core.schema import schema
+from jiqun.intake.gazetteer import Gazetteer
+from jiqun.intake.moved import all_moved, current, same
 from jiqun.roster import records
-from jiqun.roster.merge import typed
+from jiqun.roster.merge import PLACE, typed
+from jiqun.roster.places import TEXTS, require_place
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table
 
 ATTRIBUTES = tuple(name for name in schema("organisations").names if name != "as_of")
 """What can be corrected."""
+_SOURCE = "更正 correction"
+"""What messages of the checks name instead of a file."""
 LONGEST = 4_000
 LONGEST_REASON = 500
 
@@ -64,23 +69,36 @@ def correct(
     Raises
     ------
     InputError
-        JQ-ACCOUNTS-009: there is no such organisation; 013, 024, JQ-DATA-…: not an attribute, or a value that cannot be.
+        JQ-ACCOUNTS-009: there is no such organisation; 013, 024, JQ-DATA-…: not an attribute, or a value that cannot be;
+        JQ-ROSTER-012: a place that is nowhere.
     """
     actor.require("roster.correct", "operator", "analyst")
-    claims.organisation(workspace, organisation)
+    shown = claims.organisation(workspace, organisation)
+    organisation = str(shown["id"])
     given = {name: value for name, value in values.items() if value is not None}
-    kept: dict[str, str | None] = dict(checked(workspace, given, allowed=ATTRIBUTES)) if given or not values else {}
+    kept: dict[str, str | None] = (
+        dict(checked(workspace, given, allowed=ATTRIBUTES, source=_SOURCE)) if given or not values else {}
+    )
     for name in values.keys() - given.keys():
         if name not in ATTRIBUTES or name == "name":
             raise InputError("JQ-ACCOUNTS-013", value=name[:80], known=", ".join(ATTRIBUTES[1:]))
         kept[name] = None
+    if {*TEXTS} & {name for name, value in kept.items() if value is not None}:
+        before = {one.attribute: one.value for one in standing(workspace, organisation)}
+        require_place(
+            shown, {name: before[name] for name in PLACE if name in before} | kept, Gazetteer.load(workspace.cache)
+        )
     said = register_row(workspace, organisation) or {}
 
     def put(tx: Transaction) -> None:
         from jiqun.roster.desk import queue  # noqa: PLC0415  # the desk derives from corrections
 
         rows = table("corrections")
-        before = (rows.c.organisation == organisation, rows.c.attribute.in_(list(kept)), rows.c.withdrawn_at.is_(None))
+        before = (
+            same(rows.c.organisation, organisation),
+            rows.c.attribute.in_(list(kept)),
+            rows.c.withdrawn_at.is_(None),
+        )
         tx.execute(sa.update(rows).where(*before).values(withdrawn_at=tx.now, withdrawn_by=actor.id))
         made = [
             {
@@ -108,13 +126,14 @@ def take_back(
 ) -> int:
     """Take corrections back 撤回更正, of some attributes or all: what the sources say counts again. How many there were."""
     actor.require("roster.uncorrect", "operator", "analyst")
+    organisation = current(workspace, organisation)
     names = None if attributes is None else sorted(set(attributes))
 
     def put(tx: Transaction) -> int:
         from jiqun.roster.desk import queue  # noqa: PLC0415  # the desk derives from corrections
 
         rows = table("corrections")
-        where = [rows.c.organisation == organisation, rows.c.withdrawn_at.is_(None)]
+        where = [same(rows.c.organisation, organisation), rows.c.withdrawn_at.is_(None)]
         if names is not None:
             where.append(rows.c.attribute.in_(names))
         count = tx.execute(sa.update(rows).where(*where).values(withdrawn_at=tx.now, withdrawn_by=actor.id)).rowcount
@@ -128,13 +147,18 @@ def take_back(
 
 
 def standing(workspace: Workspace, organisation: str) -> tuple[Correction, ...]:
-    """The corrections of an organisation that stand, with conflicts, in the order of the schema."""
+    """The corrections of an organisation that stand, with conflicts, in the order of the schema.
+
+    Those that were made while it stood by itself on a roster are among them.
+    """
+    organisation = current(workspace, organisation)
     said = register_row(workspace, organisation) or {}
     rows = table("corrections")
-    query = sa.select(rows).where(rows.c.organisation == organisation, rows.c.withdrawn_at.is_(None))
+    query = sa.select(rows).where(same(rows.c.organisation, organisation), rows.c.withdrawn_at.is_(None))
+    query = query.order_by(rows.c.at)
     with workspace.database.read() as connection:
         found = {row["attribute"]: row for row in connection.execute(query).mappings()}
-    return tuple(_correction(found[name], text(said.get(name))) for name in ATTRIBUTES if name in found)
+    return tuple(_correction(found[name], organisation, said.get(name)) for name in ATTRIBUTES if name in found)
 
 
 def conflicts(workspace: Workspace, *, limit: int = 500) -> tuple[Correction, ...]:
@@ -145,17 +169,22 @@ def conflicts(workspace: Workspace, *, limit: int = 500) -> tuple[Correction, ..
         found = list(connection.execute(query).mappings())
     if not found:
         return ()
-    wanted = sorted({row["organisation"] for row in found})
+    moved = all_moved(workspace)
+    is_now = {row["id"]: moved.get(row["organisation"], row["organisation"]) for row in found}
+    wanted = sorted(set(is_now.values()))
     scan = workspace.scan("organisations", records.base(workspace).id)
     known = {row["id"]: row for row in scan.filter(pl.col("id").is_in(wanted)).collect().iter_rows(named=True)}
-    told = (_correction(row, text(known.get(row["organisation"], {}).get(row["attribute"]))) for row in found)
+    told = (
+        _correction(row, is_now[row["id"]], known.get(is_now[row["id"]], {}).get(row["attribute"])) for row in found
+    )
     return tuple(one for one in told if one.conflict is not None)[:limit]
 
 
-def _correction(row: Any, said: str | None) -> Correction:
+def _correction(row: Any, organisation: str, source: object) -> Correction:
+    said = text(source)
     new = said is not None and said not in (row["seen"], row["value"])
     shown = {name: row[name] for name in Correction.model_fields if name != "conflict"}
-    return Correction(**shown, conflict=said if new else None)
+    return Correction(**shown | {"organisation": organisation}, conflict=said if new else None)
 
 
 def register_row(workspace: Workspace, organisation: str) -> dict[str, Any] | None:

@@ -20,11 +20,13 @@ from jiqun.core.progress import Progress, silent
 from jiqun.core.schema import schema
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.intake.geocoding import place_again
-from jiqun.intake.own_points import OwnPoints
+from jiqun.intake.moved import MOVED, all_moved
+from jiqun.intake.own_points import OwnPoints, bare, placed
 from jiqun.intake.place import place
 from jiqun.roster import records
 from jiqun.roster.corrections import standing_values
 from jiqun.roster.merge import PLACE, Listed, corrected, merged, standing
+from jiqun.roster.places import agreeing
 from jiqun.roster.records import Roster
 from jiqun.store import Workspace
 from jiqun.store.commands import new_key
@@ -57,26 +59,23 @@ def derive(workspace: Workspace, *, progress: Progress = silent) -> Snapshot | N
         current = workspace.snapshot("organisations")
         rosters = records.listing(workspace, states=("applied",))[::-1]
         values = standing_values(workspace)
+        own = OwnPoints.of(workspace, "organisations", Gazetteer.load(workspace.cache))
+        if not rosters:
+            _remember(workspace, {})
         if not rosters and not values:
-            if current.id == register.id:
-                return current
-            workspace.revert("organisations", to=register.id)
-            return _with_own_points(workspace)
-        derivation = _derivation(workspace, register, rosters, values)
-        if current.summary.get("derivation") == derivation:
-            return current
-        _write(workspace, register, rosters, values, derivation, progress)
-        return _with_own_points(workspace)
-
-
-def _with_own_points(workspace: Workspace) -> Snapshot:
-    if OwnPoints.of(workspace, "organisations", Gazetteer.load(workspace.cache)).any:
-        place_again(workspace, "organisations", by="roster")
-    return workspace.snapshot("organisations")
+            if current.id != register.id:
+                workspace.revert("organisations", to=register.id)
+            if own.any:
+                place_again(workspace, "organisations", by="roster")
+            return workspace.snapshot("organisations")
+        derivation = _derivation(workspace, register, rosters, values, own)
+        if current.summary.get("derivation") != derivation:
+            _write(workspace, register, rosters, values, own, derivation, progress)
+        return workspace.snapshot("organisations")
 
 
 def _derivation(
-    workspace: Workspace, register: Snapshot, rosters: tuple[Roster, ...], values: Mapping[Any, Any]
+    workspace: Workspace, register: Snapshot, rosters: tuple[Roster, ...], values: Mapping[Any, Any], own: OwnPoints
 ) -> str:
     decided = records.pairings(workspace)
     made_from = {
@@ -86,6 +85,7 @@ def _derivation(
         "same": sorted(map(list, decided.same.items())),
         "different": sorted(map(list, decided.different)),
         "corrections": [[*key, value] for key, value in sorted(values.items())],
+        "points": own.digest,
     }
     return hashlib.sha256(canonical_json(made_from)).hexdigest()
 
@@ -95,6 +95,7 @@ def _write(
     register: Snapshot,
     rosters: tuple[Roster, ...],
     values: Mapping[tuple[str, str], str | None],
+    own: OwnPoints,
     derivation: str,
     progress: Progress,
 ) -> None:
@@ -105,6 +106,9 @@ def _write(
         rows, gone = _listed(workspace, roster, ids)
         listed.append(Listed(roster.name, roster.as_of, rows))
         moved.update(gone)
+    alone = {id_ for one in listed for id_ in one.rows.filter(pl.col("state").is_not_null())["organisation"]}
+    moved = {own: organisation for own, organisation in moved.items() if own not in alone}
+    _remember(workspace, moved)
     values = {
         (moved.get(organisation, organisation), attribute): value for (organisation, attribute), value in values.items()
     }
@@ -115,11 +119,12 @@ def _write(
         columns: pl.Schema | None = None
         for batch in scan.collect_batches(chunk_size=_BATCH, maintain_order=True):
             rows = _corrected(merged(batch, listed, as_of=register.as_of), values, gazetteer, columns)
+            rows = _pointed(rows, gazetteer, own)
             columns = columns or rows.schema
             writer.write(rows.cast(columns))
             progress("merge", writer.rows, register.rows)
         assert columns is not None  # noqa: S101  # a snapshot has a row at least
-        rows = _corrected(standing(listed, columns), values, gazetteer, columns)
+        rows = _pointed(_corrected(standing(listed, columns), values, gazetteer, columns), gazetteer, own)
         writer.write(rows.cast(columns))
         writer.summary = kept | {
             "base": register.id,
@@ -129,6 +134,36 @@ def _write(
             "corrections": len(values),
             "next_id": max((load.summary.get("next_id", 1) for load in loads), default=1),
         }
+
+
+def _remember(workspace: Workspace, moved: Mapping[str, str]) -> None:
+    """Remember which organisations of their own are which of the register by now (`jiqun.intake.moved`), no others."""
+    before = all_moved(workspace)
+    gone = [own for own in before if own not in moved]
+    changed = [(own, organisation) for own, organisation in moved.items() if before.get(own) != organisation]
+    _walk_anew(workspace, MOVED, gone + [own for own, _ in changed], changed)
+
+
+def _walk_anew(
+    workspace: Workspace, scheme: str, out: list[str], pairs: list[tuple[str, str]], roster: str = ""
+) -> None:
+    """Entries of the crosswalk instead of others, in one command."""
+    walk = table("crosswalk")
+
+    def put(tx: Transaction) -> None:
+        for start in range(0, len(out), _AT_ONCE):
+            part = out[start : start + _AT_ONCE]
+            tx.execute(sa.delete(walk).where(walk.c.scheme == scheme, walk.c.value.in_(part)))
+        for start in range(0, len(pairs), _AT_ONCE):
+            rows = [
+                {"scheme": scheme, "value": value, "organisation": organisation, "roster": roster, "at": tx.now}
+                for value, organisation in pairs[start : start + _AT_ONCE]
+            ]
+            tx.execute(sa.insert(walk).values(rows))
+
+    if out or pairs:
+        request: dict[str, Any] = {"scheme": scheme, "out": out, "known": [list(pair) for pair in pairs]}
+        workspace.database.command(_WORKER, new_key(), "roster.walk", put, request=request, subject=scheme)
 
 
 def _listed(workspace: Workspace, roster: Roster, ids: pl.Series) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -159,9 +194,9 @@ def _listed(workspace: Workspace, roster: Roster, ids: pl.Series) -> tuple[pl.Da
     result = workspace.result(records.KIND, roster.result)
     attributes = result.values["attributes"] if result else []
     assert isinstance(attributes, list)  # noqa: S101  # as `desk.match` stores them
-    placed = ("place_id", "place_name", "place_name_zh", "precision_km", "placed_by", "lon", "lat")
+    found = ("place_id", "place_name", "place_name_zh", "precision_km", "placed_by", "lon", "lat")
     columns = [
-        name for name in dict.fromkeys((*attributes, *placed)) if name in rows.columns and name not in {"source_id"}
+        name for name in dict.fromkeys((*attributes, *found)) if name in rows.columns and name not in {"source_id"}
     ]
     return rows.select("organisation", "state", "source_row", *columns), moved
 
@@ -207,18 +242,7 @@ def _walk(workspace: Workspace, roster: Roster, matched: pl.DataFrame) -> None:
     changed = [(value, organisation) for value, organisation in wanted.items() if known.get(value) != organisation]
     for start in range(0, len(changed), _AT_ONCE):
         part = changed[start : start + _AT_ONCE]
-
-        def put(tx: Transaction, part: list[tuple[str, str]] = part) -> None:
-            values = [value for value, _ in part]
-            tx.execute(sa.delete(walk).where(walk.c.scheme == roster.name, walk.c.value.in_(values)))
-            rows = [
-                {"scheme": roster.name, "value": value, "organisation": id_, "roster": roster.id, "at": tx.now}
-                for value, id_ in part
-            ]
-            tx.execute(sa.insert(walk).values(rows))
-
-        request = {"roster": roster.id, "known": [list(pair) for pair in part]}
-        workspace.database.command(_WORKER, new_key(), "roster.walk", put, request=request, subject=roster.id)
+        _walk_anew(workspace, roster.name, [value for value, _ in part], part, roster.id)
 
 
 def _corrected(
@@ -229,12 +253,15 @@ def _corrected(
 ) -> pl.DataFrame:
     """Rows with the corrections over them; where a place was corrected, placed anew."""
     rows = corrected(rows, values) if values else rows
-    moved = {organisation for organisation, attribute in values if attribute in PLACE}
+    moved: dict[str, set[str]] = {}
+    for organisation, attribute in values:
+        if attribute in PLACE:
+            moved.setdefault(organisation, set()).add(attribute)
     touched = rows["id"].is_in(sorted(moved))
     if not touched.any():
         return rows if columns is None else rows.select(*columns)
     given = {organisation for organisation, attribute in values if attribute in {"lon", "lat"}}
-    part = rows.filter(touched)
+    part = agreeing(rows.filter(touched), moved, gazetteer)
     pointed = part["id"].is_in(sorted(given))
     part = part.with_columns(
         pl.when(pl.lit(pointed)).then(pl.col(name)).otherwise(None).alias(name)
@@ -243,16 +270,23 @@ def _corrected(
     )
     known = schema("organisations").names
     ours = [name for name in part.columns if name in known or name in {"id", "source_row"}]
-    placed = place(part.select(ours), gazetteer)
-    fresh = [name for name in placed.columns if name in rows.columns and name not in ours] + [
+    anew = place(part.select(ours), gazetteer)
+    fresh = [name for name in anew.columns if name in rows.columns and name not in ours] + [
         name for name in ("lon", "lat") if name in part.columns
     ]
-    part = part.with_columns(placed[name].cast(rows.schema[name]) for name in fresh)
+    part = part.with_columns(anew[name].cast(rows.schema[name]) for name in fresh)
     numbered = rows.with_row_index("_at")
     both = pl.concat(
         [numbered.filter(~touched), part.with_columns(numbered.filter(touched)["_at"]).select(numbered.columns)]
     )
     return both.sort("_at").drop("_at").select(*(columns or rows.columns))
+
+
+def _pointed(rows: pl.DataFrame, gazetteer: Gazetteer, own: OwnPoints) -> pl.DataFrame:
+    """Rows with the points of one's own over them."""
+    if not own.any or rows.is_empty() or "placed_by" not in rows.columns:
+        return rows
+    return placed(bare(rows), gazetteer, own).select(rows.columns).cast(dict(rows.schema))  # type: ignore[arg-type]
 
 
 def _job(workspace: Workspace, job: Job, report: Report) -> Any:

@@ -6,6 +6,7 @@ derived from the register as loaded (`jiqun.roster.derive`), now by whoever aske
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -24,10 +25,10 @@ from jiqun.intake.read import Reading
 from jiqun.roster import match as matching
 from jiqun.roster import records
 from jiqun.roster.evidence import KNOWN_ID
+from jiqun.roster.keys import identity, row_keys
 from jiqun.roster.names import Normaliser
 from jiqun.roster.reading import read
 from jiqun.roster.records import Roster
-from jiqun.roster.settle import row_keys
 from jiqun.store import Workspace
 from jiqun.store.commands import new_key
 from jiqun.store.database import Transaction, table
@@ -52,6 +53,7 @@ SHOWN = (
 )
 MOST_BULK = 100_000
 _AT_ONCE = 1_000
+_KEYS_AT_ONCE = 500
 _KNOWN_SCORE = 0.99
 
 
@@ -67,6 +69,7 @@ def match(
     sheet: str | None = None,
     encoding: str | None = None,
     file: str | None = None,
+    quarantine: Path | None = None,
     accept: float = matching.ACCEPT,
     lead: float = matching.MARGIN,
     amend: Callable[[Reading], Reading] | None = None,
@@ -83,6 +86,8 @@ def match(
         What the roster is called: a later one of the same name takes its place. Default: the file's name.
     as_of
         The date it speaks of; default today.
+    quarantine
+        Write what is wrong with rows here too, as a CSV or Excel file.
     accept, lead
         Least score of the best candidate, and how far it must lead, to be matched without a person.
 
@@ -110,6 +115,7 @@ def match(
         sheet=sheet,
         encoding=encoding,
         name=file,
+        quarantine=quarantine,
         amend=amend,
         progress=progress,
     )
@@ -121,7 +127,7 @@ def match(
         register_side(workspace, register, normaliser, progress),
         progress=progress,
     )
-    candidates = pl.concat([found.candidates, _known(workspace, title, rows)])
+    candidates = pl.concat([found.candidates, _known(workspace, register, title, rows)])
     candidates = candidates.sort("row", "score", "organisation", descending=[False, True, False]).unique(
         ["row", "organisation"], keep="first", maintain_order=True
     )
@@ -130,7 +136,8 @@ def match(
         candidates, _text(rows, "row"), _text(organisations.rename({"id": "organisation"}), "organisation")
     )
     decided = matching.decide(candidates, rows.height, accept=accept, margin=lead)
-    rows = rows.with_columns(row_keys(rows, normaliser)).join(decided, on="row", maintain_order="left")
+    keys = row_keys(identity(rows, normaliser), records.editions(workspace, title, normaliser))
+    rows = rows.with_columns(keys).join(decided, on="row", maintain_order="left")
     counts: dict[str, Any] = {
         **{state: rows.filter(pl.col("decision") == state).height for state in ("matched", "review", "unmatched")},
         "rows": rows.height,
@@ -148,7 +155,7 @@ def match(
         METHOD,
         VERSION,
         {"name": title, "accept": accept, "lead": lead, "most": matching.MOST},
-        (register.input, Source(got.file, got.digest, day.isoformat())),
+        (register.input, Source(got.file, got.digest, day.isoformat()), Source("row_key", _digest(keys))),
     )
     stored = workspace.put_result(
         records.KIND,
@@ -180,6 +187,11 @@ def match(
     return records.find(workspace, str(made))
 
 
+def _digest(keys: pl.Series) -> str:
+    """What stands for the keys: they depend on the editions before."""
+    return hashlib.sha256("\n".join(keys.to_list()).encode()).hexdigest()
+
+
 def register_side(
     workspace: Workspace, register: Snapshot, normaliser: Normaliser, progress: Progress = silent
 ) -> matching.Side:
@@ -195,8 +207,8 @@ def register_side(
     return matching.joined(parts)
 
 
-def _known(workspace: Workspace, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Candidates by the roster's own identifiers, as an earlier edition of it made them known."""
+def _known(workspace: Workspace, register: Snapshot, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Candidates by the roster's own identifiers, as an earlier edition of it made them known, if they are still there."""
     none = pl.DataFrame(schema=matching.CANDIDATES)
     if "source_id" not in rows.columns:
         return none
@@ -208,9 +220,14 @@ def _known(workspace: Workspace, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     known = pl.DataFrame(
         [tuple(pair) for pair in pairs], schema={"source_id": pl.String, "organisation": pl.String}, orient="row"
     )
+    there = workspace.scan("organisations", register.id).select(organisation="id")
     return (
         rows.select("row", "source_id")
         .join(known, on="source_id")
+        .lazy()
+        .join(there, on="organisation", how="semi")
+        .collect()
+        .sort("row")
         .select("row", "organisation", score=pl.lit(_KNOWN_SCORE), evidence=pl.lit(KNOWN_ID, pl.UInt32))
     )
 
@@ -298,8 +315,13 @@ def decide(
         raise no_row(row, rows.height)
     _there(workspace, found, organisation)
     row_key = rows["row_key"][row]
+    source_id = rows["source_id"][row] if "source_id" in rows.columns else None
 
     def put(tx: Transaction) -> str:
+        if verdict == "different" and source_id is not None:  # its identifier does not speak for that one any more
+            walk = table("crosswalk")
+            known = (walk.c.scheme == found.name, walk.c.value == source_id, walk.c.organisation == organisation)
+            tx.execute(sa.delete(walk).where(*known))
         (made,) = _decided(tx, actor, found, [(row_key, organisation)], verdict)
         return made
 
@@ -347,12 +369,12 @@ def accept_above(actor: Actor, workspace: Workspace, roster: str, score: float, 
 def _decided(tx: Transaction, actor: Actor, roster: Roster, pairs: list[tuple[str, str]], verdict: str) -> list[str]:
     rows = table("pairings")
     ended = {"withdrawn_at": tx.now, "withdrawn_by": actor.id}
-    for row_key, organisation in pairs:
-        pair = sa.and_(rows.c.organisation == organisation, rows.c.row_key == row_key)
+    for start in range(0, len(pairs), _KEYS_AT_ONCE):
+        part = pairs[start : start + _KEYS_AT_ONCE]
+        these = rows.c.row_key.in_([row_key for row_key, _ in part])
+        pair = sa.tuple_(rows.c.row_key, rows.c.organisation).in_(part)
         other = sa.or_(rows.c.verdict == "same", pair) if verdict == "same" else pair
-        tx.execute(
-            sa.update(rows).where(rows.c.row_key == row_key, rows.c.withdrawn_at.is_(None), other).values(**ended)
-        )
+        tx.execute(sa.update(rows).where(these, rows.c.withdrawn_at.is_(None), other).values(**ended))
     made: list[dict[str, Any]] = [
         {
             "id": tx.new_id("pair"),

@@ -6,28 +6,36 @@ states of itself, each of which keeps what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy import RowMapping
 
 from jiqun.accounts.edits import statements
 from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model
 from jiqun.core.schema import schema
+from jiqun.intake.geocode_records import asked_for
+from jiqun.intake.moved import current, same
 from jiqun.roster import records
 from jiqun.roster.corrections import text
+from jiqun.roster.records import Roster
 from jiqun.store import Workspace
 from jiqun.store.database import table
 from jiqun.store.snapshots import Snapshot
 
-Kind = Literal["register", "roster", "correction", "statement"]
-PRECEDENCE: dict[Kind, int] = {"statement": 0, "correction": 1, "roster": 2, "register": 2}
+Kind = Literal["register", "roster", "correction", "statement", "point", "placing"]
+PRECEDENCE: dict[Kind, int] = {"statement": 0, "correction": 1, "point": 2, "roster": 3, "register": 3, "placing": 4}
 """Of two sources that speak in the same second the one that is shown is told first, and of two that agree it counts."""
 MOST_LOADS = 60
 """Loads of the register that are looked through, the latest first."""
+
+_POINT = ("lon", "lat")
+MOST_EDITIONS = 20
+"""Rosters that are looked through, merged ones and those that others took the place of, the latest first."""
 
 
 class Said(Model):
@@ -62,11 +70,16 @@ def history(workspace: Workspace, organisation: str, attribute: str | None = Non
     if attribute is not None and attribute not in known:
         raise UsageError("JQ-ROSTER-009", value=attribute[:60], known=", ".join(known))
     wanted = known if attribute is None else (attribute,)
-    shown = _row(workspace, workspace.snapshot("organisations"), organisation)
+    organisation = current(workspace, organisation)
+    current_table = workspace.snapshot("organisations")
+    shown = _row(workspace, current_table, organisation)
+    points = _points(workspace, organisation)
     entries = [
-        *_register(workspace, organisation, wanted),
+        *_register(workspace, organisation, wanted, points),
         *_rosters(workspace, organisation, wanted),
         *_corrections(workspace, organisation, wanted),
+        *_decided(points, wanted),
+        *_placed(workspace, current_table, shown, wanted),
     ]
     if not entries and shown is None:
         raise UsageError("JQ-ROSTER-006", value=organisation[:60])
@@ -90,20 +103,76 @@ def _marked(entries: list[Said], now: dict[str, str | None]) -> Iterator[Said]:
         yield one.model_copy(update={"shown": best.get(one.attribute) is one})
 
 
-def _register(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -> Iterator[Said]:
+def _register(
+    workspace: Workspace, organisation: str, wanted: tuple[str, ...], points: Sequence[RowMapping]
+) -> Iterator[Said]:
     before: dict[str, str | None] = dict.fromkeys(wanted)
     for load in reversed(_loads(workspace)):
         row = _row(workspace, load, organisation)
         if row is None:
             continue
         for name in wanted:
-            value = text(row.get(name))
+            value = text(_given(row, name, points))
             if value == before[name]:
                 continue
             before[name] = value
             day = row.get("as_of") or load.as_of
             yield Said(
                 attribute=name, value=value, kind="register", source=load.source, as_of=day, at=load.created, who=None
+            )
+
+
+def _given(row: Mapping[str, Any], name: str, points: Sequence[RowMapping] = ()) -> Any:
+    """What a row said itself: a point that it was only placed at it did not give, and a decided one not so."""
+    value = row.get(name)
+    if name not in _POINT:
+        return value
+    if row.get("placed_by") != "coordinates":
+        return None
+    return next((one[f"given_{name}"] for one in points if one[name] == value), value)
+
+
+def _points(workspace: Workspace, organisation: str) -> list[RowMapping]:
+    """What people decided about its point."""
+    rows = table("point_fixes")
+    query = sa.select(rows).where(rows.c.table_name == "organisations", same(rows.c.row_id, organisation))
+    with workspace.database.read() as connection:
+        return list(connection.execute(query).mappings())
+
+
+def _decided(points: Sequence[RowMapping], wanted: tuple[str, ...]) -> Iterator[Said]:
+    for row in points:
+        for name in _POINT:
+            if name in wanted:
+                yield Said(
+                    attribute=name,
+                    value=text(row[name]),
+                    kind="point",
+                    source=f"{row['fix']} ({row['code']}: {row['given_lon']}, {row['given_lat']})",
+                    as_of=row["at"].date(),
+                    at=row["at"],
+                    who=row["account"],
+                )
+
+
+def _placed(
+    workspace: Workspace, load: Snapshot, shown: Mapping[str, Any] | None, wanted: tuple[str, ...]
+) -> Iterator[Said]:
+    """What placing found where no source gave a point; of a geocoder's answer when it came and who asked for it."""
+    by = (shown or {}).get("placed_by")
+    if shown is None or by in {None, "coordinates"}:
+        return
+    asked = asked_for(workspace, shown, str(by))
+    for name in _POINT:
+        if name in wanted:
+            yield Said(
+                attribute=name,
+                value=text(shown.get(name)),
+                kind="placing",
+                source=str(by),
+                as_of=asked[1].date() if asked else load.as_of,
+                at=asked[1] if asked else load.created,
+                who=asked[0] if asked else None,
             )
 
 
@@ -134,16 +203,18 @@ def _rosters(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -
     walk = table("crosswalk")
     with workspace.database.read() as connection:
         own = connection.execute(
-            sa.select(walk.c.value).where(walk.c.scheme == "row", walk.c.organisation == organisation)
+            sa.select(walk.c.value).where(walk.c.scheme == "row", same(walk.c.organisation, organisation))
         ).scalars()
         keys = list(own)
-    for roster in records.listing(workspace, states=("applied",)):
+    everything = records.listing(workspace, states=("applied", "replaced", "withdrawn"))
+    told = [roster for roster in everything if roster.state != "withdrawn"][:MOST_EDITIONS]
+    for roster in told:
         now = records.now(workspace, roster)
         mine = (pl.col("decision") == "matched") & (pl.col("organisation") == organisation)
         alone = (pl.col("decision") != "matched") & pl.col("row_key").is_in(keys)
         for row in now.filter(mine | alone).iter_rows(named=True):
             for name in wanted:
-                value = text(row.get(name))
+                value = text(_given(row, name))
                 if value is not None and name != "source_id":
                     day = row.get("as_of") or roster.as_of
                     yield Said(
@@ -154,12 +225,27 @@ def _rosters(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -
                         as_of=day,
                         at=roster.applied_at or roster.at,
                         who=roster.applied_by,
+                        ended_at=_succeeded(roster, everything),
                     )
+
+
+def _succeeded(roster: Roster, rosters: tuple[Roster, ...]) -> datetime | None:
+    """When the next edition took a roster's place."""
+    if roster.state != "replaced" or roster.applied_at is None:
+        return None
+    later = [
+        other.applied_at
+        for other in rosters
+        if (other.name, other.id != roster.id) == (roster.name, True)
+        and other.applied_at is not None
+        and other.applied_at >= roster.applied_at
+    ]
+    return min(later, default=roster.applied_at)
 
 
 def _corrections(workspace: Workspace, organisation: str, wanted: tuple[str, ...]) -> Iterator[Said]:
     rows = table("corrections")
-    query = sa.select(rows).where(rows.c.organisation == organisation).order_by(rows.c.at)
+    query = sa.select(rows).where(same(rows.c.organisation, organisation)).order_by(rows.c.at)
     with workspace.database.read() as connection:
         found = list(connection.execute(query).mappings())
     for row in found:

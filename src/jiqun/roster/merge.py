@@ -12,7 +12,7 @@ The fields of a place go together, so that a point never stands beside another c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -28,6 +28,7 @@ IDENTITY = ("name", "uscc", "source_id")
 PLACE = ("country", "region_code", "region", "city", "address", "lon", "lat")
 """Attributes that go together, with what placing has added."""
 _PLACED = ("place_id", "place_name", "place_name_zh", "precision_km", "placed_by", "place_warning", "lon", "lat")
+_PLACES = frozenset((*PLACE, *_PLACED))
 _UNKEPT = frozenset({"source_row", "as_of"})
 _DAY = "_day"
 
@@ -90,7 +91,7 @@ def standing(rosters: Sequence[Listed], columns: Mapping[str, Any]) -> pl.DataFr
     return (
         together.group_by("id", maintain_order=True)
         .agg(
-            *(pl.col(name).drop_nulls().first() for name in names),
+            *(_first(name, together.columns) for name in names),
             pl.col(ROSTERS).unique(maintain_order=True).str.join("; "),
         )
         .select(*columns)
@@ -108,20 +109,27 @@ def _over(out: pl.DataFrame, listed: Listed) -> pl.DataFrame:
     ]
     # several rows of one organisation: the first that says something
     first = rows.group_by("organisation", maintain_order=True).agg(
-        *(pl.col(name).drop_nulls().first().alias(f"{name}_new") for name in columns),
+        *(_first(name, rows.columns).alias(f"{name}_new") for name in columns),
         pl.col(_DAY).max().alias(f"{_DAY}_new"),
     )
     both = out.join(first.rename({"organisation": "id"}), on="id", how="left", maintain_order="left")
     listed_here = pl.col(f"{_DAY}_new").is_not_null()
     newer = (pl.col(f"{_DAY}_new") > pl.col(_DAY)).fill_null(value=False)
-    placed = [name for name in dict.fromkeys((*PLACE, *_PLACED)) if name in columns]
+    placed = [name for name in out.columns if name in _PLACES]
     named = pl.concat_str(ROSTERS, pl.lit(listed.name), separator="; ", ignore_nulls=True)
     return both.with_columns(
         *(_taken(name, newer) for name in columns if name not in placed),
-        *_place(placed, newer),
+        *_place(placed, columns, newer),
         pl.when(listed_here).then(named).otherwise(ROSTERS).alias(ROSTERS),
         pl.max_horizontal(_DAY, f"{_DAY}_new").alias(_DAY),
     ).select(out.columns)
+
+
+def _first(name: str, columns: Collection[str]) -> pl.Expr:
+    """Of several rows the first that says something; of a place all from the first row that has a point."""
+    if name in _PLACES and "lon" in columns:
+        return pl.col(name).sort_by(pl.col("lon").is_null(), maintain_order=True).first()
+    return pl.col(name).drop_nulls().first()
 
 
 def _day(listed: Listed) -> pl.Expr:
@@ -137,15 +145,21 @@ def _taken(name: str, newer: pl.Expr) -> pl.Expr:
     return pl.when(newer).then(pl.coalesce(said, there)).otherwise(pl.coalesce(there, said)).alias(name)
 
 
-def _place(placed: list[str], newer: pl.Expr) -> list[pl.Expr]:
-    """The fields of a place together: the roster's where the register has no place, or the roster is newer and as exact."""
-    if "lon" not in placed or "precision_km" not in placed:
-        return [_taken(name, newer) for name in placed]
+def _place(placed: list[str], columns: Collection[str], newer: pl.Expr) -> list[pl.Expr]:
+    """The fields of a place together: the roster's where the register has no place, or the roster is newer and as exact.
+
+    What the roster does not say of its place is then not known: the register's would be of another.
+    """
+    if "lon" not in columns or "precision_km" not in columns:
+        return [_taken(name, newer) for name in placed if name in columns]
     said = pl.col("lon_new").is_not_null()
     exact = pl.col("precision_km_new") <= pl.col("precision_km")
     use = said & (pl.col("lon").is_null() | (newer & exact.fill_null(value=True)))
     return [
-        pl.when(use.fill_null(value=False)).then(pl.col(f"{name}_new")).otherwise(pl.col(name)).alias(name)
+        pl.when(use.fill_null(value=False))
+        .then(pl.col(f"{name}_new") if name in columns else None)
+        .otherwise(pl.col(name))
+        .alias(name)
         for name in placed
     ]
 

@@ -47,6 +47,7 @@ def read(
     sheet: str | None = None,
     encoding: str | None = None,
     name: str | None = None,
+    quarantine: Path | None = None,
     amend: Callable[[Reading], Reading] | None = None,
     progress: Progress = silent,
 ) -> Read:
@@ -71,6 +72,7 @@ def read(
         encoding=encoding,
         as_of=as_of,
         name=name,
+        quarantine=quarantine,
         check_only=True,
         on_rows=kept.append,
         amend=amend,

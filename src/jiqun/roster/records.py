@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ import sqlalchemy as sa
 
 from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model
+from jiqun.roster.keys import KNOWN, identity
+from jiqun.roster.names import Normaliser
 from jiqun.roster.settle import Pairings, settled
 from jiqun.store import Workspace
 from jiqun.store.database import table
@@ -20,6 +23,8 @@ from jiqun.store.snapshots import Snapshot
 KIND = "roster"
 State = Literal["matched", "applied", "withdrawn", "replaced"]
 Decision = Literal["matched", "review", "unmatched"]
+OWN_ID = re.compile(r"r\d{9,}")
+"""Ids of organisations that stand by themselves; no register has such."""
 _AT_ONCE = 500
 
 
@@ -115,6 +120,22 @@ def table_of(workspace: Workspace, roster: Roster, name: str) -> pl.DataFrame:
 @lru_cache(maxsize=12)
 def _read(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path, glob=False)
+
+
+def editions(workspace: Workspace, name: str, normaliser: Normaliser) -> pl.DataFrame:
+    """What told the rows of all rosters matched before, with their keys: `KNOWN`; `name` is the roster at hand."""
+    found = pl.DataFrame(schema=KNOWN)
+    for age, roster in enumerate(listing(workspace, states=("matched", "applied", "withdrawn", "replaced"))):
+        if workspace.result(KIND, roster.result) is None:
+            continue
+        rows = table_of(workspace, roster, "rows")
+        told = identity(rows, normaliser).with_columns(
+            rows["row_key"], same_roster=pl.lit(roster.name == name), age=pl.lit(age, pl.Int64)
+        )
+        found = pl.concat([found, told.select(*KNOWN)]).unique(
+            [column for column in KNOWN if column != "age"], keep="first", maintain_order=True
+        )
+    return found
 
 
 def now(workspace: Workspace, roster: Roster) -> pl.DataFrame:

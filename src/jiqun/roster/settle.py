@@ -9,7 +9,6 @@ import polars as pl
 
 from jiqun.roster.evidence import PERSON
 from jiqun.roster.match import ACCEPT, MARGIN, REVIEW, decide
-from jiqun.roster.names import Normaliser
 
 _DECIDED = ("decision", "organisation", "score", "margin", "evidence", "shared")
 
@@ -20,30 +19,6 @@ class Pairings:
 
     same: Mapping[str, str] = field(default_factory=dict)
     different: Set[tuple[str, str]] = frozenset()
-
-
-def row_keys(rows: pl.DataFrame, normaliser: Normaliser) -> pl.Series:
-    """What identifies a row of a roster over its editions: its credit code, else its normalised name and its place.
-
-    Examples
-    --------
-    >>> units = pl.DataFrame({"region_code": ["440300"], "level": ["city"], "unit": ["深圳市"], "short": ["深圳"],
-    ...     "province": ["440000"], "city": ["440300"], "name": ["Shenzhen"]})
-    >>> rows = pl.DataFrame({"name": ["ＡＢ 公司", "乙"], "uscc": [None, "91"], "city": ["深圳", None]})
-    >>> row_keys(rows, Normaliser(units)).to_list()
-    ['n:ab公司|深圳', 'u:91']
-    """
-    columns = rows.columns
-    place = (
-        pl.coalesce(name for name in ("city", "region", "country") if name in columns)
-        if {"city", "region", "country"} & set(columns)
-        else pl.lit(None, pl.String)
-    )
-    normal = pl.Series("normal", normaliser.normals(rows["name"]))
-    keyed = pl.format("n:{}|{}", pl.lit(normal), place.fill_null(""))
-    if "uscc" in columns:
-        keyed = pl.coalesce(pl.lit("u:") + pl.col("uscc"), keyed)
-    return rows.select(keyed.alias("row_key"))["row_key"]
 
 
 def settled(

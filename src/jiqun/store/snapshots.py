@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import polars as pl
 
 from jiqun.core.errors import UsageError
 from jiqun.core.lineage import Source
-from jiqun.store.files import ParquetStream, place
+from jiqun.store.files import ROW_GROUP, ParquetStream, place
 from jiqun.store.manifest import Load, Quarantine, TableState, quarantine_path, snapshot_path
 
 
@@ -108,6 +108,16 @@ class SnapshotWriter:
         if self._refused is None:
             self._refused = ParquetStream(self._kept.path.with_name("quarantine.parquet"))
         self._refused.write(frame)
+
+    def amend(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """Write the rows so far once more, as `change` makes them: what is known only when all have been seen."""
+        first = self._kept
+        first.close()
+        self._kept = ParquetStream(first.path.with_name("amended.parquet"))
+        rows = pl.scan_parquet(first.path, glob=False)
+        for part in rows.collect_batches(chunk_size=ROW_GROUP, maintain_order=True):
+            self._kept.write(change(part))
+        first.abandon()
 
     def commit(self, root: Path, before: TableState | None, created: datetime) -> TableState:
         """Put the finished files in place; the caller then writes the state returned into the manifest."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
@@ -111,7 +112,7 @@ class Workspace:
             raise WorkspaceError("JQ-STORE-001", path=self.path) from None
         except OSError as error:
             raise WorkspaceError("JQ-STORE-010", path=path, reason=error.strerror) from error
-        return Manifest.from_bytes(content, path)
+        return _read(content, path)
 
     @property
     def cache(self) -> Path:
@@ -395,3 +396,9 @@ def find_workspace(start: Path) -> Path | None:
     """The nearest folder from `start` upwards that holds a `jiqun.toml`."""
     start = Path(os.path.abspath(start))  # noqa: PTH100  # keeps links as the user sees them
     return next((folder for folder in (start, *start.parents) if (folder / config.NAME).is_file()), None)
+
+
+@lru_cache(maxsize=8)
+def _read(content: bytes, path: Path) -> Manifest:
+    """A manifest by its content: a page asks for it a dozen times while nothing changes."""
+    return Manifest.from_bytes(content, path)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,8 @@ from jiqun.core.lineage import Lineage, Source, canonical_json
 from jiqun.core.schema import Schema, schema
 from jiqun.intake.check import TYPES
 from jiqun.intake.identity import Register
+from jiqun.intake.moved import all_moved
+from jiqun.intake.sources import responses
 from jiqun.store import StoredResult, Workspace
 from jiqun.store.database import JSON, Transaction, table
 from jiqun.store.jobs import Handler, Job, Report
@@ -44,12 +47,12 @@ _OVER = ("dead", "cancelled", "done")
 
 
 def publish(actor: Actor, workspace: Workspace, survey: str, *, key: str) -> str:
-    """Publish a locked round 发布, as a job; its id.
+    """Publish a locked round 发布, or a published one again, as a job; its id.
 
     Raises
     ------
     UsageError
-        JQ-SURVEY-005: it is not locked; JQ-SURVEY-030: it is being published.
+        JQ-SURVEY-005: it is neither; JQ-SURVEY-030: it is being published.
     """
     actor.require("survey.publish", *OPERATES)
     rows, jobs = table("surveys"), table("jobs")
@@ -74,7 +77,7 @@ def run(workspace: Workspace, job: Job, report: Report) -> Any:
     """Publish a round; one snapshot and one result come of it however often this is run."""
     report("publish", 0, 2)
     found = records.find(workspace, str(job.payload["survey"]))
-    if found.job != job.id or found.state != "locked":
+    if found.job != job.id or found.state not in states.PREDECESSORS["published"]:
         return {"skipped": True}
     made = build(workspace, found)
     with workspace.writing():
@@ -84,7 +87,7 @@ def run(workspace: Workspace, job: Job, report: Report) -> Any:
     rows = table("surveys")
 
     def done(tx: Transaction) -> dict[str, JSON]:
-        mine = (rows.c.id == found.id, rows.c.job == job.id, rows.c.state == "locked")
+        mine = (rows.c.id == found.id, rows.c.job == job.id, rows.c.state == found.state)
         values = {"state": "published", "published_at": tx.now, "snapshot": snapshot.id, "result": result.id}
         tx.execute(update(rows).where(*mine).values(values | {"job": None, "version": found.version + 1}))
         return {"survey": found.id, "snapshot": snapshot.id, "result": result.id, "rows": made.rows.height}
@@ -113,8 +116,13 @@ class Publication:
 
 def build(workspace: Workspace, found: Round) -> Publication:
     """What a round would publish 待发布内容: pages show it before, publishing writes it."""
-    answers = records.handed_in(workspace, found.id)
     nodes = records.roster_frame(workspace, found.id)
+    moved = _moved(workspace, nodes)
+    nodes = nodes.with_columns(pl.col("organisation").replace(moved))
+    answers = [
+        replace(one, organisation=moved.get(one.organisation, one.organisation))
+        for one in records.handed_in(workspace, found.id)
+    ]
     rates = all_rates(nodes)
     told = nodes.select(
         "organisation", "name", "region", "size_class", "employees", "state", "decline",
@@ -130,7 +138,7 @@ def build(workspace: Workspace, found: Round) -> Publication:
         rows = indicator_rows(found, answers)
         tables["items"] = _items(found, rows, len(answers))
     else:
-        merged = merge_reports(reports(found, answers, nodes))
+        merged = merge_reports(reports(found, answers, nodes, moved))
         tables["links"] = _with_response(merged, told)
         tables["outside"] = _outside(merged, told)
         values["report_agreement"] = report_agreement(merged, told)
@@ -138,6 +146,12 @@ def build(workspace: Workspace, found: Round) -> Publication:
     stuff = [[one.organisation, one.version, dict(one.kept or {})] for one in answers]
     digest = hashlib.sha256(canonical_json([stuff, told.to_dicts()])).hexdigest()
     return Publication(found.kind, rows, tables, values, digest)
+
+
+def _moved(workspace: Workspace, nodes: pl.DataFrame) -> dict[str, str]:
+    """Those that were asked as rows of a roster and are organisations of the register by now, if these were not asked."""
+    there = set(nodes["organisation"])
+    return {own: organisation for own, organisation in all_moved(workspace).items() if organisation not in there}
 
 
 def all_rates(nodes: pl.DataFrame) -> pl.DataFrame:
@@ -176,8 +190,13 @@ def indicator_rows(found: Round, answers: Sequence[Answer]) -> pl.DataFrame:
     return _typed(rows, schema("indicators"), found)
 
 
-def reports(found: Round, answers: Sequence[Answer], nodes: pl.DataFrame) -> pl.DataFrame:
-    """What was reported, as `merge_reports` takes it. A name written out that is one organisation's of the roster is it."""
+def reports(
+    found: Round, answers: Sequence[Answer], nodes: pl.DataFrame, moved: Mapping[str, str] = MappingProxyType({})
+) -> pl.DataFrame:
+    """What was reported, as `merge_reports` takes it. A name written out that is one organisation's of the roster is it.
+
+    `moved`: ids that stand for others by now.
+    """
     names: dict[str, list[str]] = {}
     for id_, name in nodes.select("organisation", "name").iter_rows():
         names.setdefault(folded(name), []).append(id_)
@@ -188,7 +207,7 @@ def reports(found: Round, answers: Sequence[Answer], nodes: pl.DataFrame) -> pl.
                 continue
             for tie in (answer.kept or {}).get(question.code, ()):
                 same = names.get(folded(tie["name"]), [])
-                partner = tie.get("id") or (same[0] if len(same) == 1 else tie["name"])
+                partner = moved.get(tie.get("id"), tie.get("id")) or (same[0] if len(same) == 1 else tie["name"])
                 if partner != answer.organisation:
                     rows.append((answer.organisation, partner, question.link, question.direction, tie.get("strength")))
     return pl.DataFrame(rows, schema=REPORTS, orient="row")
@@ -283,6 +302,8 @@ def _write(workspace: Workspace, found: Round, made: Publication, job: Job) -> S
     frame, replaced, next_id = merge(before, made.rows, schema(made.table), found.id, next_id=next_id)
     day = max(filter(None, (speaks_of(found), current.as_of if current else None)))
     source = f"{found.title.zh} {found.period}"
+    response = {name: made.values.get(name) for name in RESPONSE}
+    others = responses(current, frame[FROM].drop_nulls().unique().to_list()) if current else {}
     with workspace.new_snapshot(made.table, as_of=day, source=source) as writer:
         writer.write(frame)
         writer.summary = {
@@ -294,7 +315,8 @@ def _write(workspace: Workspace, found: Round, made: Publication, job: Job) -> S
             "replaced": replaced,
             "before": current.id if current else None,
             "next_id": next_id,
-            "response": {name: made.values.get(name) for name in RESPONSE},
+            "response": response,
+            "responses": {**others, found.id: response},
         }
     assert writer.snapshot is not None  # noqa: S101  # the block ended without an error
     return writer.snapshot

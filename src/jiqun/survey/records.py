@@ -16,6 +16,7 @@ from jiqun.core.actor import Actor, Role
 from jiqun.core.document import Text
 from jiqun.core.errors import PermissionDeniedError, UsageError
 from jiqun.core.operation import Model
+from jiqun.intake.moved import same
 from jiqun.store import Workspace
 from jiqun.store.database import Transaction, table
 from jiqun.survey.questions import Kind, Question
@@ -200,7 +201,7 @@ def asked(workspace: Workspace, organisation: str) -> tuple[tuple[Round, DueStat
     query = (
         select(rows, asked_.c.state.label("answer"))
         .join_from(rows, asked_, rows.c.id == asked_.c.survey)
-        .where(asked_.c.organisation == organisation)
+        .where(same(asked_.c.organisation, organisation))
         .order_by(rows.c.created_at.desc(), rows.c.id)
         .limit(100)
     )
@@ -211,8 +212,9 @@ def asked(workspace: Workspace, organisation: str) -> tuple[tuple[Round, DueStat
 def due(connection: Connection, survey: str, organisation: str) -> Due | None:
     """One organisation's line of a roster, None if it is not on it."""
     rows = table("survey_roster")
-    where = (rows.c.survey == survey, rows.c.organisation == organisation)
-    row = connection.execute(select(rows).where(*where)).mappings().first()
+    where = (rows.c.survey == survey, same(rows.c.organisation, organisation))
+    own_first = rows.c.organisation != organisation
+    row = connection.execute(select(rows).where(*where).order_by(own_first)).mappings().first()
     return Due.of(row) if row else None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, Table, insert, select, update
 
 from jiqun.accounts import vault
 from jiqun.accounts.delivery import Mailer, message, send
@@ -23,6 +23,7 @@ from jiqun.accounts.reach import DeliveryError
 from jiqun.core.actor import Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import JiqunError, Language, UsageError
+from jiqun.intake.moved import all_moved, stands_for
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
 from jiqun.store.jobs import Handler, Job, Report
@@ -103,6 +104,7 @@ def _tell(workspace: Workspace, found: Round, step: str, some: Sequence[str], be
     """Notices and mails to those of some organisations that have not answered, within one command."""
     accounts, contacts, rows = table("accounts"), table("survey_contacts"), table("survey_reminders")
     asked = table("survey_roster")
+    moved = all_moved(workspace)
     mails = bool(workspace.settings["smtp_host"].value and workspace.settings["url"].value)
 
     def write_all(tx: Transaction) -> int:
@@ -110,17 +112,20 @@ def _tell(workspace: Workspace, found: Round, step: str, some: Sequence[str], be
         ids = tx.execute(select(asked.c.organisation).where(*open_)).scalars().all()
         there = select(rows.c.organisation, rows.c.target).where(rows.c.survey == found.id, rows.c.step == step)
         done = {tuple(row) for row in tx.execute(there)}
-        people = select(accounts.c.id, accounts.c.organisation).where(
-            accounts.c.organisation.in_(ids), accounts.c.state == "active"
-        )
-        fresh = [tuple(row) for row in tx.execute(people) if (row.organisation, row.id) not in done]
+        # who was matched since is told under the id that was asked
+        asked_as = {moved.get(one, one): one for one in sorted(ids, key=lambda one: one not in moved)}
+
+        def not_told(people: Table, reached: ColumnElement[bool]) -> list[tuple[str, str]]:
+            own = stands_for(people.c.organisation)
+            query = select(people.c.id, own.label("organisation")).where(own.in_(list(asked_as)), reached)
+            found_ = [(row.id, asked_as[row.organisation]) for row in tx.execute(query)]
+            return [(id_, organisation) for id_, organisation in found_ if (organisation, id_) not in done]
+
+        fresh = not_told(accounts, accounts.c.state == "active")
         write(tx, [_news(found, step, account, organisation) for account, organisation in fresh])
         for account, organisation in fresh:
             _put(tx, found, step, organisation, "notice", account, state="sent", sent_at=tx.now)
-        mailed = select(contacts.c.id, contacts.c.organisation).where(
-            contacts.c.organisation.in_(ids), contacts.c.stopped_at.is_(None)
-        )
-        waiting = [tuple(row) for row in tx.execute(mailed) if (row.organisation, row.id) not in done] if mails else []
+        waiting = not_told(contacts, contacts.c.stopped_at.is_(None)) if mails else []
         for place, (contact, organisation) in enumerate(waiting, before):
             reminder = _put(tx, found, step, organisation, "mail", contact, state="queued", sent_at=None)
             at = tx.now + timedelta(seconds=place * 60 / PER_MINUTE)

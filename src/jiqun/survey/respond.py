@@ -352,7 +352,7 @@ def _kept(workspace: Workspace, found: Round, organisation: str) -> dict[str, An
     """What an organisation handed in in a round."""
     with workspace.database.read() as connection:
         due = records.due(connection, found.id, organisation)
-        answer = records.answer(connection, found.id, organisation, due.answered if due else None)
+        answer = records.answer(connection, found.id, due.organisation, due.answered) if due else None
     return dict(answer.kept or {}) if answer else {}
 
 

@@ -17,6 +17,7 @@ from jiqun.accounts.people import SYSTEM
 from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError, WorkspaceError
 from jiqun.core.operation import Model
+from jiqun.intake.moved import current, stands_for
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
 from jiqun.store.jobs import Job, Report
@@ -268,10 +269,10 @@ def expected(workspace: Workspace, roster: Roster) -> list[dict[str, Any]]:
 def _wanted(workspace: Workspace, roster: Roster) -> set[str] | None:
     """Ids of the organisations; None for all."""
     if roster.scope == "list":
-        return set(roster.organisations)
+        return {current(workspace, one) for one in roster.organisations}
     if roster.scope == "members":
         accounts = table("accounts")
-        query = select(accounts.c.organisation).where(
+        query = select(stands_for(accounts.c.organisation)).where(
             accounts.c.organisation.is_not(None), accounts.c.state == "active"
         )
         with workspace.database.read() as connection:

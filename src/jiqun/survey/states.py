@@ -12,9 +12,10 @@ PREDECESSORS: dict[State, frozenset[State]] = {
     "draft": frozenset(),
     "open": frozenset({"draft", "locked", "published"}),
     "locked": frozenset({"open"}),
-    "published": frozenset({"locked"}),
+    "published": frozenset({"locked", "published"}),
 }
-"""From which states a round may come into one: open again from locked or published only with a reason."""
+"""From which states a round may come into one: open again from locked or published only with a reason, published
+again where a load took the place of what was published."""
 
 
 def require(state: str, to: State) -> None:

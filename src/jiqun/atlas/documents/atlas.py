@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import (
     SCALE,
     class_text,
@@ -279,7 +280,8 @@ class Told:
 
     def cautions(self) -> list[Text]:
         """What a reader must know before quoting a number."""
-        texts = []
+        waiting = left_out(self.values)
+        texts = [waiting] if waiting else []
         if self.by_population and self.tested:
             texts.append(
                 Text(

@@ -12,6 +12,7 @@ from jiqun.atlas.chain_graph import ChainGraph
 from jiqun.atlas.chain_places import OPEN, OUTSIDE, PLACED, UNKNOWN
 from jiqun.atlas.chain_records import kept
 from jiqun.atlas.chain_strength import MISSING, NOT_KNOWN, PRESENT, STRONG, WEAK
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import name_text, percent, plural
 from jiqun.atlas.reading import Run
 from jiqun.atlas.subject import SIZES
@@ -468,6 +469,8 @@ class ChainTold:
                 "Most firms were placed by their texts: what a text does not mention does not count, so ask before you rely on a node that is missing.",
             )
             blocks = (*blocks, Paragraph(doubt, "caution"))
+        if waiting := left_out(self.view.result.values):
+            blocks = (*blocks, Paragraph(waiting, "caution"))
         return Section(f"{self._prefix}method", Text("方法", "Method"), blocks)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from jiqun.atlas.core_desk import of_cluster, of_region, shares
 from jiqun.atlas.core_shares import quoted_shares
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import percent
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Block, Cell, Column, Document, KeyFigure, KeyFigures, Paragraph, Section, Table, Text
@@ -25,20 +29,27 @@ DEFINITION = {
     "broad": Text("宽口径(01–05)", "broad (01–05)"),
 }
 NOTE = Text(
-    "占比按能判定的企业计，能判定的不到一半时不给；范围从“未判定的都不属于”到“都属于”。宽口径的 05 类没有任何代码能单独判定，范围因此很宽。"
+    "范围从“未判定的都不属于”到“都属于”。窄口径的占比按能判定的企业计，能判定的不到一半时不给。宽口径的 05 类(效率提升)遍布各行各业，"
+    "没有任何代码能把一家企业排除在外，能判定的几乎都属于；因此只要还有未判定的就不给占比，只给范围。"
     "从业人数和营业收入是增加值的替代指标，不是增加值。",
-    "Shares are of the firms that are decided, and given only where these are at least half; the range runs from none of the undecided to all of them. No code alone decides division 05, so the "
-    "broad range is wide. Persons and revenue are proxies for value added, not value added.",
+    "The range runs from none of the undecided to all of them. The narrow share is of the firms that are decided, and given only where these "
+    "are at least half. Division 05 (efficiency improvement) is found in every industry and no code can put a firm outside it, so that nearly "
+    "all that are decided are in: broad, while anything is undecided, there is a range and no share. Persons and revenue are proxies for "
+    "value added, not value added.",
 )
 
 
-def range_text(row: dict[str, object]) -> Text:
-    """A share with its range in words."""
+def range_text(row: Mapping[str, object]) -> Text:
+    """A share with its range in words; the range alone where too little is decided for a share."""
 
     def told(value: object) -> Text:
         return percent(value) if isinstance(value, float) else Text("—", "—")
 
     share, low, high = told(row["share"]), told(row["low"]), told(row["high"])
+    if row["low"] is None:
+        return share
+    if row["share"] is None:
+        return Text(f"{low.zh} 至 {high.zh}", f"{low.en} to {high.en}")
     return Text(f"{share.zh}({low.zh}–{high.zh})", f"{share.en} ({low.en}–{high.en})")
 
 
@@ -107,14 +118,7 @@ def core_document(result: StoredResult | None, *, full: bool, regions: dict[str,
         f"按企业数，核心产业(窄口径)占 {narrow.zh}；加上数字化效率提升业(宽口径)占 {broad.zh}。",
         f"By firms the core industries (narrow) hold {narrow.en}; with efficiency improvement (broad) {broad.en}.",
     )
-    told = [
-        KeyFigure(
-            Text(*(cell(rows[name]["share"], "share", language, 1) for language in LANGUAGES)),
-            Text(f"{DEFINITION[name].zh}，按企业数", f"{DEFINITION[name].en}, by firms"),
-            range_text(rows[name]),
-        )
-        for name in ("narrow", "broad")
-    ]
+    told = [_figure(rows[name]) for name in ("narrow", "broad")]
     told.append(
         KeyFigure(
             open_,
@@ -124,8 +128,10 @@ def core_document(result: StoredResult | None, *, full: bool, regions: dict[str,
     )
     figures = KeyFigures(tuple(told))
     ordered = each.sort("by", "definition", "firms", "group", descending=[False, True, True, False], nulls_last=True)
+    waiting = left_out(result.values)
     blocks: tuple[Block, ...] = (
         figures,
+        *((Paragraph(waiting, "caution"),) if waiting else ()),
         share_table("shares", whole, as_of),
         Section(
             "regions", Text("按地区", "By region"), (share_table("shares-regions", ordered, as_of, regions=regions),)
@@ -133,6 +139,19 @@ def core_document(result: StoredResult | None, *, full: bool, regions: dict[str,
         quoted(),
     )
     return Document(title, sentence, blocks, result.lineage)
+
+
+def _figure(row: Mapping[str, Any]) -> KeyFigure:
+    """A share of the firms as a key figure: where there is none its range, and why."""
+    zh, en = DEFINITION[row["definition"]].zh, DEFINITION[row["definition"]].en
+    what = Text(f"{zh}，按企业数", f"{en}, by firms")
+    if row["share"] is None:
+        why = Text(
+            f"未判定 {row['undecided']:,.0f} 家，只给范围", f"{row['undecided']:,.0f} undecided: a range, no share"
+        )
+        return KeyFigure(range_text(row), what, why)
+    share = Text(*(cell(row["share"], "share", language, 1) for language in LANGUAGES))
+    return KeyFigure(share, what, range_text(row))
 
 
 def quoted() -> Section:

@@ -60,6 +60,8 @@ def firm_document(answer: FirmAnswer, snapshot: Snapshot) -> Document:
         note=note,
     )
     blocks: list[Block] = [Paragraph(_class_sentence(answer.digital)), table]
+    if answer.standing in STANDING:
+        blocks.insert(0, Paragraph(STANDING[answer.standing], "caution"))
     if not answer.complete:
         text = Text(
             "这里只列出登记事项。规模、收入等只对运营方、分析者、审计者和企业自己开放。",
@@ -88,6 +90,14 @@ def _value(attribute: str, value: str | float | int | bool | None) -> Cell:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+STANDING = {
+    "unmatched": Text("只在名单上：登记库中没有这家企业。", "On a roster only: the register does not have this firm."),
+    "review": Text(
+        "名单上的一行，等待判定它是哪家在册企业；判定前不计入图谱和测度。",
+        "A row of a roster that waits for a decision which firm of the register it is; until then no count includes it.",
+    ),
+}
+"""Why a row of a roster stands by itself, in words."""
 BY = {
     "register": Text("登记库给出", "as the register says"),
     "code": Text("由行业代码判定", "by its industry code"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.distances import at_text, stretches
 from jiqun.atlas.documents.words import class_name_text, percent
 from jiqun.atlas.measured import EXACT_KM, LEAST_CLASSED, LEAST_FIRMS, LEAST_TESTED, find_measures
@@ -345,6 +346,19 @@ class Measured:
         )
 
     def _finding(self, points: pl.DataFrame, gap: float) -> Text:
+        """Where the curve leaves its band, and below which distance nothing is known."""
+        told = self._left(points, gap)
+        known = points.filter(pl.col("value").is_not_null(), pl.col("high").is_not_null())["distance_km"]
+        if known.is_empty():
+            return Text(
+                f"{self.noun.zh}是否比偶然更近：未知",
+                f"Whether {self.noun.en} stand closer together than chance allows is not known",
+            )
+        if (points["distance_km"] < known.min()).any():
+            return Text(f"{told.zh}；{known.min():,g} 千米以下未知", f"{told.en}; not known below {known.min():,g} km")
+        return told
+
+    def _left(self, points: pl.DataFrame, gap: float) -> Text:
         """Where the curve leaves its band; stretches less than `gap` km apart are one."""
         blur = self.values["blur_km"]
         above = stretches(points.with_columns(out=pl.col("value") > pl.col("high")), blur, gap)
@@ -489,7 +503,8 @@ class Measured:
     def cautions(self) -> list[Text]:
         """What the numbers do not say."""
         values = self.values
-        out = []
+        waiting = left_out(values)
+        out = [waiting] if waiting else []
         missing = values["rows"] - values["firms"]
         size = self.result.lineage.parameters["size"]
         if missing:
@@ -542,9 +557,9 @@ class Measured:
         return (
             Text(
                 f"类别：{by.zh}；规模：{weight.zh}；地区：每家企业归入离它最近的地名所在的{self.units.zh}。γ 以各地区全部企业为比较基准，"
-                "p 由正态近似得出，q 按 Benjamini–Hochberg 校正。优势类别指区位熵不小于 1。",
+                "p 由把企业随机投放到各地区得出，q 按 Benjamini–Hochberg 校正。优势类别指区位熵不小于 1。",
                 f"Classes: {by.en}. Size: {weight.en.lower()}. Regions: each firm in the one of the {self.units.en} in which the nearest named "
-                "place lies. γ compares with all firms of each region; p is by normal approximation, q after Benjamini and Hochberg. A region "
+                "place lies. γ compares with all firms of each region; p is by throwing the firms over the regions at random, q after Benjamini and Hochberg. A region "
                 "has a class where its location quotient is at least 1.",
             ),
             Text(

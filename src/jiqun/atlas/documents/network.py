@@ -11,9 +11,10 @@ import polars as pl
 import rustworkx as rx
 
 from jiqun.atlas.cluster_types import FORMS, LABELS
+from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import class_name_text, percent
 from jiqun.atlas.graphs import link_kinds
-from jiqun.atlas.network_room import LinkageAnswer, linked, shown
+from jiqun.atlas.network_room import LinkageAnswer, linkages, shown
 from jiqun.core.document import (
     Block,
     Cell,
@@ -46,6 +47,14 @@ FINDINGS = {
 REASONS = {
     "response": Text("答复率不足", "too few answered"),
     "few": Text("可用企业太少", "too few firms can be used"),
+    "response unknown": Text(
+        "关联来自调查，但不知道多少企业答复；请给出答复率",
+        "the links come from a survey, but how many answered is not known: give the share",
+    ),
+    "coverage": Text("太多成员没有规模或位置", "too many members have no size or place"),
+    "few links": Text(
+        "期望的关联太少，有无都说明不了什么", "so few links are to be expected that none would be no news"
+    ),
     "no links": Text("没有可用的关联", "no links can be used"),
     "no model": Text("引力模型无解", "the gravity model has no solution"),
     "no interval": Text("无法给出区间", "no interval can be given"),
@@ -204,6 +213,8 @@ class NetworkTold:
     def cautions(self) -> tuple[Paragraph, ...]:
         """What was left out, and what a reader may not see."""
         values, out = self.values, []
+        if waiting := left_out(values):
+            out.append(waiting)
         if values["unresolved"]:
             out.append(
                 Text(
@@ -346,7 +357,7 @@ class NetworkTold:
         kinds = self.result.table("types").filter(pl.col("scope") == "map")
         if frame.is_empty():
             return ()
-        told = [linked(self.result, cluster) for cluster in frame["cluster_id"]]
+        told = linkages(self.result)[: frame.height]
         columns = (
             Column("cluster_id", Text("集群", "Cluster"), "code"),
             Column("response", Text("答复率", "Response"), "share", 0),
@@ -390,11 +401,12 @@ class NetworkTold:
             Text(f"全部 {model['pairs']:,} 对", f"all {model['pairs']:,} pairs")
             if model["exact"]
             else Text(
-                f"有关联的对与 {model['sampled']:,} 对抽样", f"the linked pairs and a sample of {model['sampled']:,}"
+                f"全部关联与 {model['sampled']:,} 对加权抽样",
+                f"all links and a weighted sample of {model['sampled']:,} pairs",
             )
         )
-        zh = f"引力模型(PPML)以 {model['firms']:,} 家企业的{pairs.zh}估计；区间为对企业的自助抽样。"
-        en = f"Gravity model (PPML) of {pairs.en} of {model['firms']:,} firms; intervals from resampled firms."
+        zh = f"引力模型(PPML)以 {model['firms']:,} 家企业的{pairs.zh}估计；区间取自对企业的自助抽样与关联数的泊松界，以宽者为准。"
+        en = f"Gravity model (PPML) of {pairs.en} of {model['firms']:,} firms; intervals from resampled firms, widened to the Poisson bounds of the count of links."
         for name, why in dropped:
             zh += f"未用{names[name].zh}({why.zh})。"
             en += f" Without {names[name].en} ({why.en})."

@@ -12,7 +12,7 @@ from jiqun.atlas.documents import firm_document
 from jiqun.report.fragment import fragment
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.pages.follow import following
-from jiqun.web.render import page
+from jiqun.web.render import page, see_other
 from jiqun.web.visitor import VisitorDep, WorkspaceDep
 
 router = APIRouter()
@@ -37,6 +37,8 @@ def firm_file(
 def firm(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, id_: Id) -> Response:
     """One firm."""
     told = atlas.firm(visitor.actor, workspace, parts.asked(request, atlas.FirmRequest, id=id_))
+    if told.id != id_:
+        return see_other(f"/firms/{quote(told.id, safe='')}")
     document = firm_document(told, workspace.snapshot("organisations"))
     base = f"/firms/{quote(id_, safe='')}"
     body = fragment(document, visitor.language, twin=lambda _: {form: f"{base}.{form}" for form in ("csv", "json")})

@@ -15,6 +15,7 @@ from jiqun.core.actor import Role
 from jiqun.core.document import Text
 from jiqun.core.operation import Model, PageRequest
 from jiqun.intake.room import list_imports
+from jiqun.roster import room as roster
 from jiqun.store import Workspace
 from jiqun.store import room as store
 from jiqun.survey import room as survey
@@ -159,6 +160,20 @@ def _rounds(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
             yield Task(words, f"{link}?state=silent#roster", Text("看名单", "See who"))
 
 
+def _rosters(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
+    """Rosters that were matched and wait to be merged."""
+    for one in roster.rosters(visitor.actor, workspace, PageRequest(limit=20)).items:
+        if one.state == "matched":
+            doubtful = one.counts["review"]
+            words = Text(
+                f"名单“{one.name}”已匹配、未并入" + (f"，{doubtful:,} 行有疑问" if doubtful else ""),
+                f"The roster {one.name} is matched and not merged"
+                + (f"; {doubtful:,} rows in doubt" if doubtful else ""),
+            )
+            action = Text("判定", "Decide") if doubtful else Text("并入", "Merge")
+            yield Task(words, f"/rosters/{quote(one.id)}", action)
+
+
 def _unread(visitor: Visitor, _: Workspace) -> Iterator[Task]:
     count = visitor.unread
     if count:
@@ -201,8 +216,8 @@ def _to_verify(visitor: Visitor, workspace: Workspace) -> Iterator[Task]:
 
 Finder = Callable[[Visitor, Workspace], Iterator[Task]]
 _TASKS: dict[Role, tuple[Finder, ...]] = {
-    "operator": (_dead_jobs, _withdrawals, _imports, _quarantine, _rounds, _changed, _unread),
-    "analyst": (_dead_jobs, _imports, _changed, _unread),
+    "operator": (_dead_jobs, _withdrawals, _imports, _rosters, _quarantine, _rounds, _changed, _unread),
+    "analyst": (_dead_jobs, _imports, _rosters, _changed, _unread),
     "member": (_forms, _unread),
     "auditor": (_unread,),
 }

@@ -21,6 +21,7 @@ from jiqun.intake.columns import Column, likely, match_columns, personal
 from jiqun.intake.excel import ALL_ALIKE
 from jiqun.intake.findings import MOST_IN_WORKBOOK, ProblemRow
 from jiqun.intake.import_records import BUSY, Fix, Import, Mapped, Options
+from jiqun.intake.sources import KINDS
 from jiqun.web.errors import checked
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
@@ -201,6 +202,7 @@ def _columns(
         titles=tuple((s.name, s.title_zh if visitor.language == "zh" else s.title_en) for s in schemas().values()),
         sheets=_sheets(found, visitor),
         encodings=_choices(visitor.say("found out"), _ENCODINGS),
+        several_sources=found.table_name in KINDS,
         earlier=records.alike(visitor.actor, workspace, found.digest, but=found.id),
         job=_job(workspace, found),
         refused=message,
@@ -209,7 +211,7 @@ def _columns(
 
 
 def _sheets(found: Import, visitor: Visitor) -> tuple[tuple[str, str], ...]:
-    several = (ALL_ALIKE, visitor.say("all sheets with the same header, one after the other"))
+    several = (ALL_ALIKE, visitor.say("all sheets that fit, one after the other"))
     best, *named = _choices(visitor.say("the one that fits best"), found.look.sheets if found.look else ())
     return (best, several, *named) if len(named) > 1 else (best, *named)
 
@@ -269,6 +271,8 @@ def _configuration(form: FormData, found: Import) -> room.Configuration:
                 encoding=text_of(form, "encoding") or None,
                 crs=text_of(form, "crs") or found.options.crs,  # type: ignore[arg-type]  # checked by the model
                 as_of=date.fromisoformat(text_of(form, "as_of")),
+                source=text_of(form, "source").strip() or None,
+                replace_all=text_of(form, "replace_all") == "yes",
             ),
             mapping=_mapping(form, found),
         )

@@ -145,6 +145,7 @@ def points(
         "placing_points.html",
         keep=False,
         found=found,
+        decisions=room.decisions(visitor.actor, workspace, room.DecidedRequest(table=table, limit=_ROWS)),
         table=table,
         tables=[(name, words.get(visitor.language)) for name, words in _TABLES.items()],
         code=code or "",
@@ -161,7 +162,7 @@ def decide(
     visitor: VisitorDep,
     workspace: WorkspaceDep,
     row: Annotated[str, Form(min_length=1, max_length=60)],
-    fix: Annotated[str, Form(pattern=r"^(swap|sign|drop|keep)$")],
+    fix: Annotated[str, Form(pattern=r"^(swap|sign|drop|keep|undo)$")],
     table: Annotated[room.TableName, Form()],
     key: Key,
 ) -> Response:

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 
+from jiqun.atlas.lookup import HitRow, SearchRequest, search
 from jiqun.core.document import Column, Document, Table, Text
 from jiqun.core.errors import JiqunError
 from jiqun.core.lineage import Lineage
 from jiqun.core.operation import MOST, PageRequest
 from jiqun.core.schema import schema
+from jiqun.intake.moved import current
 from jiqun.roster import room
 from jiqun.roster.corrections import ATTRIBUTES
-from jiqun.roster.records import Decision, Roster
+from jiqun.roster.records import OWN_ID, Decision, Roster
 from jiqun.web.errors import checked, explained
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.pages.mine import UNITS, Key, written
@@ -41,8 +43,11 @@ KINDS: dict[str, Text] = {
     "roster": Text("名单", "roster"),
     "correction": Text("人工更正", "correction"),
     "statement": Text("企业自填", "the firm itself"),
+    "point": Text("坐标处理", "point decided"),
+    "placing": Text("落位", "placed"),
 }
 _PAGE = 50
+_HITS, _LONGEST = 20, 200
 _TITLES = {one.name: Text(one.description_zh, one.description_en) for one in schema("organisations").attributes}
 
 
@@ -164,8 +169,15 @@ def roster(
 
 
 @router.get("/rosters/{roster}/rows/{row}")
-def pair(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, roster: Id, row: int) -> Response:
-    """A row beside the organisations that it may be."""
+def pair(
+    request: Request,
+    visitor: VisitorDep,
+    workspace: WorkspaceDep,
+    roster: Id,
+    row: int,
+    q: Annotated[str, Query(max_length=_LONGEST)] = "",
+) -> Response:
+    """A row beside the organisations that it may be, or that a search finds."""
     asked = checked(room.RowRequest, roster=roster, row=row)
     found = room.roster(visitor.actor, workspace, room.One(roster=roster))
     told = room.row(visitor.actor, workspace, asked)
@@ -176,12 +188,23 @@ def pair(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, roster:
         keep=False,
         found=found,
         told=told,
+        q=q.strip(),
+        others=_others(visitor, workspace, told, q.strip()),
         titles=_TITLES,
         decisions=DECISIONS,
         meanings=MEANINGS,
         works=_works(visitor),
         notes=_notes(visitor),
     )
+
+
+def _others(visitor: Visitor, workspace: Any, told: room.RowAnswer, q: str) -> list[HitRow]:
+    """Firms of the register that are found and are not among the candidates."""
+    if not q or not _works(visitor):
+        return []
+    found = search(visitor.actor, workspace, SearchRequest(q=q, kind="firm", limit=_HITS))
+    near = {one.organisation for one in told.candidates}
+    return [hit for group in found.groups for hit in group.hits if hit.id not in near and not OWN_ID.fullmatch(hit.id)]
 
 
 @router.post("/rosters/{roster}/rows/{row}")
@@ -257,6 +280,9 @@ def match(
 @router.get("/firms/{firm}/history")
 def history(request: Request, visitor: VisitorDep, firm: Firm) -> Response:
     """What was said of each field of a firm; who may, corrects it here."""
+    is_now = current(workspace_of(request), firm)
+    if is_now != firm:
+        return see_other(f"/firms/{is_now}/history")
     return _history(request, visitor, firm)
 
 
