@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jiqun.store import Workspace
 
 __version__ = "0.3.0"
-ROOMS = ("taxonomy", "store", "intake", "report", "atlas", "demo")
+ROOMS = ("taxonomy", "store", "intake", "report", "atlas", "assess", "demo")
 
 
 def open(path: Path | str) -> Workspace:  # noqa: A001  # jiqun.open reads as what it does

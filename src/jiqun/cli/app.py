@@ -26,6 +26,7 @@ COMMANDS = {
     "classify": ("classify",),
     "atlas": ("atlas",),
     "chain": ("chain",),
+    "assess": ("assess",),
     "report": ("report",),
     "roster": ("roster",),
     "account": ("account",),

@@ -78,7 +78,8 @@ def load(
         ),
     ] = None,
     replace_all: Annotated[
-        bool, typer.Option("--replace-all", help="Replace all rows 全部取代 of links or indicators, published ones too.")
+        bool,
+        typer.Option("--replace-all", help="Replace all rows 全部取代 of links or indicators, published ones too."),
     ] = False,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check 仅检查 and write nothing.")] = False,
     code: Annotated[

@@ -88,7 +88,9 @@ class Report(Model):
     before: int | None
     new: int
     gone: int
-    stay: Annotated[int | None, Field(description="rows of other sources, which stay; null where all are replaced")] = None
+    stay: Annotated[int | None, Field(description="rows of other sources, which stay; null where all are replaced")] = (
+        None
+    )
     replaced: Annotated[int | None, Field(description="rows before that the load replaces")] = None
     precision: dict[str, int]
     cautions: tuple[Text, ...]
