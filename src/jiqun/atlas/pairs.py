@@ -279,8 +279,8 @@ def global_band(curves: Floats, level: float) -> tuple[Floats, Floats, Floats, f
     those left. So it leaves the band if and only if p ≤ 1 − level. Curves are exchangeable under the null, so this happens
     with probability at most 1 − level, for any number of draws; ties only make it rarer.
 
-    A curve that is NaN at a point is not extreme there. A point where fewer than 1 / (1 − level) curves are known tells
-    nothing: its band is NaN.
+    A curve that is NaN at a point is not extreme there. A point tells nothing, and its band is NaN, where fewer than
+    1 / (1 − level) curves are known, or no more than may be taken away.
 
     Parameters
     ----------
@@ -299,7 +299,8 @@ def global_band(curves: Floats, level: float) -> tuple[Floats, Floats, Floats, f
     """
     n, points = curves.shape
     known = ~np.isnan(curves)
-    used = np.flatnonzero(known.sum(axis=0) * (1 - level) >= 1 - _ROUND)
+    told, most = known.sum(axis=0), n * (1 - level) + _ROUND
+    used = np.flatnonzero((told * (1 - level) >= 1 - _ROUND) & (told > most))
     middle, low, high = np.full((3, points), np.nan)
     beyond = np.full((n, len(used)), n)
     rounding = np.zeros(points)  # values nearer than this are equal but for the order of sums
