@@ -100,7 +100,7 @@ def getis_ord_test(
     Examples
     --------
     >>> getis_ord_test([9, 8, 9, 1, 1, 2], [0, 0.1, 0.2, 50, 50.1, 50.2], [0.0] * 6, band_km=50).p.round(1).tolist()
-    [0.4, 0.2, 0.4, 0.2, 0.2, 0.4]
+    [0.2, 0.2, 0.2, 0.2, 0.2, 0.2]
     """
     x, east, north = _regions(value, lon, lat)
     g = getis_ord(x, east, north, band_km=band_km)
