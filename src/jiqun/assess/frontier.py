@@ -17,10 +17,11 @@ from jiqun.assess import units as unit_tables
 from jiqun.assess.frontier_bootstrap import smoothed_bootstrap
 from jiqun.assess.radial import EFFICIENT, Direction, Distances, Frontier, Returns
 from jiqun.assess.slacks_based import Side, slacks_based
-from jiqun.assess.units import Columns, Points, Remark
+from jiqun.assess.units import Columns, Points
 from jiqun.core.arrays import Floats
 from jiqun.core.errors import UsageError
 from jiqun.core.progress import Progress, silent
+from jiqun.core.remarks import Remark
 
 Model = Literal["radial", "sbm", "directional"]
 Orientation = Literal["none", "input", "output"]

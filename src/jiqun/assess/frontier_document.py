@@ -8,7 +8,7 @@ import polars as pl
 
 from jiqun.assess.frontier import Efficiency
 from jiqun.assess.productivity import Productivity
-from jiqun.assess.units import Columns, Remark
+from jiqun.assess.units import Columns
 from jiqun.core.document import (
     Bar,
     Bars,
@@ -25,6 +25,7 @@ from jiqun.core.document import (
     Text,
 )
 from jiqun.core.lineage import Lineage, Source
+from jiqun.core.remarks import Remark
 
 MOST_BARS = 40
 _MODELS = {

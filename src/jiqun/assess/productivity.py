@@ -17,10 +17,11 @@ import polars as pl
 from jiqun.assess import units as unit_tables
 from jiqun.assess.frontier_bootstrap import check_draws, quick_scores, shifted
 from jiqun.assess.radial import EFFICIENT, Direction, Frontier, Returns
-from jiqun.assess.units import Columns, Points, Remark
+from jiqun.assess.units import Columns, Points
 from jiqun.core.arrays import Floats
 from jiqun.core.errors import MeasureInputError, UsageError
 from jiqun.core.progress import Progress, silent
+from jiqun.core.remarks import Remark
 
 Orientation = Literal["input", "output"]
 Incomplete = Literal["refuse", "drop"]

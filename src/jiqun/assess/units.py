@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from jiqun.core.arrays import Floats
-from jiqun.core.document import Text
-from jiqun.core.errors import MeasureInputError, catalogue
+from jiqun.core.errors import MeasureInputError
 from jiqun.core.frames import as_polars
 
 SHOWN = 5
@@ -72,31 +71,6 @@ class Points:
     def values(self) -> Floats:
         """All columns beside each other."""
         return np.hstack([self.x, self.y, self.b])
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something that one has to know to read a result 提示; it does not keep the result from being there."""
-
-    code: str
-    message: Text
-    hint: Text
-
-    @classmethod
-    def of(cls, code: str, **fields: str | int) -> Remark:
-        """From the catalogue of messages.
-
-        Examples
-        --------
-        >>> Remark.of("JQ-ASSESS-046", units="A", count=1).code
-        'JQ-ASSESS-046'
-        """
-        found = catalogue()[code]
-        zh, en, hint_zh, hint_en = (t.format(**fields) for t in (found.zh, found.en, found.hint_zh, found.hint_en))
-        return cls(code, Text(zh, en), Text(hint_zh, hint_en))
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.message.en}"
 
 
 def columns_of(inputs: Sequence[str], outputs: Sequence[str], undesirable: Sequence[str], *others: str) -> Columns:

@@ -13,13 +13,13 @@ import typer
 from jiqun.assess import frontier
 from jiqun.assess.frontier_document import efficiency_document, productivity_document
 from jiqun.assess.productivity import malmquist
-from jiqun.assess.units import Remark
 from jiqun.cli import report
 from jiqun.cli.output import Format, as_json, note, progress, write
 from jiqun.cli.tables import read_table, source_of
 from jiqun.core.clock import system_clock
 from jiqun.core.document import Document
 from jiqun.core.errors import UsageError, current_language
+from jiqun.core.remarks import Remark
 from jiqun.core.sheets import neutralise
 
 

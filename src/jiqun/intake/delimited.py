@@ -20,10 +20,11 @@ import polars as pl
 
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, UsageError
+from jiqun.core.remarks import Remark
 from jiqun.core.schema import Schema
 from jiqun.intake import _kernels
 from jiqun.intake.columns import find_header
-from jiqun.intake.read import REMARKED, Batch, Reading, Remark, ahead, no_refused, unique_headers, without_blank
+from jiqun.intake.read import REMARKED, Batch, Reading, ahead, no_refused, unique_headers, without_blank
 
 DELIMITERS = (",", "\t", ";", "|")
 

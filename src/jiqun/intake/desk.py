@@ -15,6 +15,7 @@ from jiqun.core.actor import Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, UsageError, WorkspaceError, current_language
 from jiqun.core.progress import Progress, silent
+from jiqun.core.remarks import Remark
 from jiqun.core.schema import Schema
 from jiqun.core.schema import schema as table_schema
 from jiqun.intake.check import TYPES, Rules
@@ -28,7 +29,7 @@ from jiqun.intake.identity import Register
 from jiqun.intake.load import Tally, run
 from jiqun.intake.own_points import OwnPoints
 from jiqun.intake.quarantine import Export, Sink, worded
-from jiqun.intake.read import Reading, Remark, open_frame, open_parquet, source_kind
+from jiqun.intake.read import Reading, open_frame, open_parquet, source_kind
 from jiqun.intake.sources import Sources
 from jiqun.intake.summary import LoadReport, Problem
 from jiqun.store import Workspace

@@ -17,6 +17,7 @@ import polars as pl
 
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError
+from jiqun.core.remarks import Remark
 from jiqun.core.schema import Schema
 from jiqun.intake.columns import HeaderRows, find_header, match_columns, plain, recognise
 from jiqun.intake.delimited import header_notes
@@ -25,7 +26,6 @@ from jiqun.intake.read import (
     SHEET_ROWS,
     Batch,
     Reading,
-    Remark,
     as_text,
     batches_of,
     iter_slices,

@@ -16,13 +16,13 @@ from jiqun.core.actor import Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError, UsageError
 from jiqun.core.operation import Model
+from jiqun.core.remarks import Remark
 from jiqun.intake.changes import Changes
 from jiqun.intake.crs import Crs
 from jiqun.intake.findings import Findings, Group
 from jiqun.intake.fixes import FIXES
 from jiqun.intake.look import Look
 from jiqun.intake.memory import Offer, offers
-from jiqun.intake.read import Remark
 from jiqun.intake.uploads import DAY, Uploads
 from jiqun.store import Workspace
 from jiqun.store.database import table

@@ -14,11 +14,12 @@ from pydantic import Field
 from jiqun.core.document import Text
 from jiqun.core.errors import UsageError
 from jiqun.core.operation import Model
+from jiqun.core.remarks import Remark
 from jiqun.core.schema import Schema
 from jiqun.core.text import visible
 from jiqun.intake.columns import personal
 from jiqun.intake.desk import open_source
-from jiqun.intake.read import Batch, Remark
+from jiqun.intake.read import Batch
 
 MOST_COLUMNS = 1_000
 """Columns that people can look through; files with more are for the command line."""

@@ -21,7 +21,8 @@ from narwhals.exceptions import NarwhalsError
 from polars.exceptions import PanicException, PolarsError
 
 from jiqun.core.document import Text
-from jiqun.core.errors import InputError, UsageError, catalogue
+from jiqun.core.errors import InputError, UsageError
+from jiqun.core.remarks import Remark
 from jiqun.core.text import visible
 
 Kind = Literal["csv", "excel", "parquet", "dataframe"]
@@ -37,35 +38,6 @@ REFUSED = {"row": pl.Int64, "code": pl.String, "detail": pl.String, "raw": pl.St
 
 REMARKED = {"row": pl.Int64, "code": pl.String, "detail": pl.String}
 """Rows that are kept although something about them is odd: number, code, what the message adds."""
-
-
-@dataclass(frozen=True)
-class Remark:
-    """What is odd about a file as a whole 文件提示, and what to do about it; it does not keep rows from being loaded."""
-
-    code: str
-    message: Text
-    hint: Text
-
-    @classmethod
-    def of(cls, code: str, **fields: str | int) -> Remark:
-        """A remark from the catalogue of messages.
-
-        Examples
-        --------
-        >>> Remark.of("JQ-FILE-037", file="a.xlsx", count=2).message.en
-        'a.xlsx: 2 cells have comments; they are not read.'
-        """
-        found = catalogue()[code]
-        told = {name: visible(str(value)) for name, value in fields.items()}
-        zh, en, hint_zh, hint_en = (
-            template.format(**told) for template in (found.zh, found.en, found.hint_zh, found.hint_en)
-        )
-        return cls(code, Text(zh, en), Text(hint_zh, hint_en))
-
-    def called(self, old: str, new: str) -> Remark:
-        """The same of a file that its sender calls otherwise than it is called on disk."""
-        return Remark(self.code, Text(self.message.zh.replace(old, new), self.message.en.replace(old, new)), self.hint)
 
 
 @dataclass(frozen=True)

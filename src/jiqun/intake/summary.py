@@ -11,9 +11,9 @@ import polars as pl
 
 from jiqun.core.document import Text
 from jiqun.core.errors import Language
+from jiqun.core.remarks import Remark
 from jiqun.intake.columns import Column
 from jiqun.intake.derived import Hanging
-from jiqun.intake.read import Remark
 
 
 @dataclass(frozen=True)
