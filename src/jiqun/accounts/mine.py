@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, func, select, update
 
 from jiqun.accounts import claims, edits, invitations, people, views
 from jiqun.accounts.notices import News, write
@@ -216,7 +216,10 @@ def answer(actor: Actor, workspace: Workspace, withdrawal: str, *, agreed: bool,
 
 def unpublished(workspace: Workspace) -> frozenset[str]:
     """Organisations that are no longer shown by name 不公开, because their withdrawal was granted."""
+    return workspace.database.remembered("accounts.unpublished", _unpublished)
+
+
+def _unpublished(connection: Connection) -> frozenset[str]:
     rows = table("withdrawals")
     query = select(stands_for(rows.c.organisation)).where(rows.c.what == "publication", rows.c.state == "done")
-    with workspace.database.read() as connection:
-        return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(query).scalars())

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from jiqun.atlas.chain_data import ID, TEMPLATE, Chain, check_body, parse_chain, settled, to_toml
 from jiqun.core.actor import Actor
@@ -105,13 +105,14 @@ def find_chain(workspace: Workspace, wanted: str) -> KeptChain:
 
 
 def _edited(workspace: Workspace) -> dict[str, KeptChain]:
-    if not workspace.has_database:
-        return {}
+    return workspace.database.remembered("atlas.chains", _newest) if workspace.has_database else {}
+
+
+def _newest(connection: Connection) -> dict[str, KeptChain]:
     rows = table("chains")
     newest = select(rows.c.id, func.max(rows.c.revision).label("revision")).group_by(rows.c.id).subquery()
     query = select(rows).join(newest, (rows.c.id == newest.c.id) & (rows.c.revision == newest.c.revision))
-    with workspace.database.read() as connection:
-        found = connection.execute(query.where(rows.c.body.is_not(None))).mappings().all()
+    found = connection.execute(query.where(rows.c.body.is_not(None))).mappings().all()
     return {row["id"]: KeptChain(_of_body(row["body"]), "edited", row["revision"]) for row in found if row["body"]}
 
 

@@ -93,7 +93,6 @@ def register(app: typer.Typer) -> None:
     assess.command("index")(index)
     assess.command("uncertainty")(uncertain)
     frontier.register(assess)
-    frontier.register(assess)
     app.add_typer(assess, name="assess")
 
 

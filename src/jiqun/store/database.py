@@ -71,6 +71,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.jobs = Jobs(self)
         self._inside = threading.local()
+        self._remembered: dict[str, tuple[str, Any]] = {}
         if self.sqlite:
             _make_private(Path(str(self.url.database)))
             self._reader = _sqlite(self.url, wait_seconds, begin="BEGIN", pragmas=("query_only = ON",))
@@ -96,6 +97,29 @@ class Database:
         """A connection that sees one moment of the database and cannot change it."""
         with self._reader.connect() as connection:
             yield connection
+
+    def remembered(self, name: str, ask: Callable[[Connection], T]) -> T:
+        """What a question gave, asked again only after a command 按命令缓存; for short answers that pages need often.
+
+        Parameters
+        ----------
+        name
+            Names the question; one answer is kept for each, so it holds nothing that a visitor says.
+        ask
+            Reads rows that only commands change (not those of `upkeep`). Its answer is shared and must not be changed.
+        """
+        with self.read() as connection:
+            version = str(connection.exec_driver_sql(self._version).scalar())
+            known = self._remembered.get(name)
+            if known is None or known[0] != version:
+                known = self._remembered[name] = version, ask(connection)
+        answer: T = known[1]
+        return answer
+
+    @property
+    def _version(self) -> str:
+        """A query for what changes with every command: SQLite commits leaves in their order, PostgreSQL need not."""
+        return "SELECT max(id) FROM leaves" if self.sqlite else "SELECT pg_current_snapshot()::text"
 
     def command(
         self,

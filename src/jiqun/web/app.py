@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jiqun import __version__
 from jiqun.accounts.desk import flush
+from jiqun.atlas.chain_records import shipped
 from jiqun.store import Workspace
 from jiqun.web import api, assets, errors, i18n
 from jiqun.web.attempts import attempts
@@ -36,7 +37,8 @@ def make_app(workspace: Workspace, settings: WebSettings | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         assets.assets()
-        i18n.catalogue()  # before the first visitor waits for them
+        i18n.catalogue()
+        shipped()  # before the first visitor waits for them
         yield
         await run_in_threadpool(flush, workspace)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from jiqun.accounts import Account, notices, sessions
@@ -121,13 +122,17 @@ def workspace_of(request: Request) -> Workspace:
     return workspace
 
 
+async def _workspace(request: Request) -> Workspace:
+    return workspace_of(request)  # what is not awaited here would be given to another thread and waited for
+
+
 def settings_of(request: Request) -> WebSettings:
     """The console's settings."""
     settings: WebSettings = request.app.state.settings
     return settings
 
 
-WorkspaceDep = Annotated[Workspace, Depends(workspace_of)]
+WorkspaceDep = Annotated[Workspace, Depends(_workspace)]
 
 
 def visitor(request: Request) -> Visitor:
@@ -136,6 +141,13 @@ def visitor(request: Request) -> Visitor:
     if known is None:
         known = request.state.visitor = _visitor(request)
     return known
+
+
+async def _visiting(request: Request) -> Visitor:
+    """As `visitor`; another thread is asked only where the database is."""
+    if cookie_name(request, SESSION) in request.cookies:
+        return await run_in_threadpool(visitor, request)
+    return visitor(request)
 
 
 def _visitor(request: Request) -> Visitor:
@@ -182,7 +194,7 @@ def _key(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-async def guard(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> None:
+async def guard(request: Request, who: Annotated[Visitor, Depends(_visiting)]) -> None:
     """Refuse a form that does not carry its visitor's token: it may come from another site."""
     if request.method in _SAFE:
         return
@@ -196,7 +208,7 @@ async def guard(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> 
         raise HTTPException(403, FORGED)
 
 
-VisitorDep = Annotated[Visitor, Depends(visitor)]
+VisitorDep = Annotated[Visitor, Depends(_visiting)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,9 @@
+"""Everything that the room offers to the doors 评估对外: its operations and its jobs."""
+
+from jiqun.assess.room import ROOM
+from jiqun.store.jobs import Handler
+
+HANDLERS: dict[str, Handler] = {}
+"""What the room's workers do, by the kind of job."""
+
+__all__ = ["HANDLERS", "ROOM"]
