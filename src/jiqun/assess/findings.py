@@ -13,6 +13,9 @@ State = Literal["found", "not_found", "unknown"]
 Severity = Literal["low", "medium", "high"]
 
 
+_NONE = Text("", "")
+
+
 @dataclass(frozen=True)
 class Finding:
     """One finding about a unit (a cluster, a region, a park) 一条结论.
@@ -47,7 +50,7 @@ class Finding:
     statistic: float | None = None
     low: float | None = None
     high: float | None = None
-    measure: Text = Text("", "")
+    measure: Text = _NONE
     severity: Severity | None = None
     evidence: pl.DataFrame = field(default_factory=pl.DataFrame)
     missing: tuple[Text, ...] = ()

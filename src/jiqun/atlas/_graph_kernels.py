@@ -15,6 +15,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _EMPTY = np.int64(-1)
+_MENDING_TRIES = 10_000
 
 
 @njit(cache=True, nogil=True)
@@ -30,8 +31,8 @@ def betweenness(indptr: Integers, indices: Integers, sources: Integers) -> tuple
     n = indptr.size - 1
     total, squares = np.zeros(n), np.zeros(n)
     paths, dependency = np.zeros(n), np.zeros(n)
-    depth = np.full(n, -1, np.int64)
-    order = np.empty(n, np.int64)
+    depth = np.full(n, -1, np.int32)
+    order = np.empty(n, np.int32)
     for s in sources:
         head, tail = 0, 1
         order[0], depth[s], paths[s] = s, 0, 1.0
@@ -254,6 +255,65 @@ def swapped(u: Integers, v: Integers, n: int, tries: int, seed: int) -> tuple[In
         a_end[second], b_end[second] = min(c, b), max(c, b)
         done += 1
     return a_end, b_end, done
+
+
+@njit(cache=True, nogil=True)
+def matched(u: Integers, v: Integers, n: int, seed: int) -> tuple[Integers, Integers, int]:
+    """A simple undirected graph with the same degrees: all ends of edges are shuffled and joined two by two.
+
+    A pair that is a loop, or there already, changes partners with edges drawn at random until it is neither. Returns the
+    ends, u < v, and how many such pairs there were; −1 where one could not be mended.
+    """
+    m = u.size
+    ends = np.empty(2 * m, np.int64)
+    ends[:m], ends[m:] = u, v
+    state = _mixed(np.uint64(seed) + _GOLDEN)
+    for k in range(2 * m - 1, 0, -1):
+        state += _GOLDEN
+        other = np.int64((_mixed(state) >> np.uint64(33)) % np.uint64(k + 1))
+        ends[k], ends[other] = ends[other], ends[k]
+    size = 16
+    while size < 3 * m:
+        size *= 2
+    table = np.full(size, _EMPTY, np.int64)
+    a_end, b_end = np.empty(m, np.int64), np.empty(m, np.int64)
+    wrong = np.zeros(m, np.bool_)
+    count = 0
+    for e in range(m):
+        a, b = min(ends[2 * e], ends[2 * e + 1]), max(ends[2 * e], ends[2 * e + 1])
+        a_end[e], b_end[e] = a, b
+        key = a * n + b
+        at = _place(table, key)
+        if a == b or table[at] == key:
+            wrong[e] = True
+            count += 1
+        else:
+            table[at] = key
+    for e in range(m):
+        tries = 0
+        while wrong[e]:
+            tries += 1
+            if tries > _MENDING_TRIES:
+                return a_end, b_end, -1
+            state += _GOLDEN
+            drawn = _mixed(state)
+            other = np.int64((drawn >> np.uint64(33)) % np.uint64(m))
+            if wrong[other]:
+                continue
+            a, b, c, d = a_end[e], b_end[e], a_end[other], b_end[other]
+            if drawn & np.uint64(1):
+                c, d = d, c
+            one = min(a, d) * n + max(a, d)
+            two = min(c, b) * n + max(c, b)
+            if a == d or c == b or one == two or table[_place(table, one)] == one or table[_place(table, two)] == two:
+                continue
+            _remove(table, min(c, d) * n + max(c, d))
+            table[_place(table, one)] = one
+            table[_place(table, two)] = two
+            a_end[e], b_end[e] = min(a, d), max(a, d)
+            a_end[other], b_end[other] = min(c, b), max(c, b)
+            wrong[e] = False
+    return a_end, b_end, count
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Literal
 
-import graspologic_native as native
 import numpy as np
 import polars as pl
 from scipy.sparse import coo_matrix
@@ -21,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import xlogy
 from scipy.stats import rankdata
 
-from jiqun.atlas import _graph_kernels
+from jiqun.atlas import _graph_kernels, _leiden_kernels
 from jiqun.core.arrays import Floats, Integers
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.progress import Progress, silent
@@ -44,6 +43,14 @@ NEAR = 0.02
 """Resolutions whose agreement is this close to the best count as equally stable."""
 SWAPS = 5
 """Tries of a swap for each edge of a null graph; a swap moves two edges."""
+MENDED = 0.01
+"""Ends joined at random are a null graph where no more of the edges than this had to be mended; else edges swap partners."""
+FOLLOWED = 5
+"""Searches of a small graph that follow each other, each from what the last one found; a large one is searched once."""
+RANDOMNESS = 0.01
+"""Of the refinement, in mean weights of an edge: how far a node may go where it gains less than elsewhere."""
+STRIDE = 7919
+"""Between the seeds of searches on one graph, so that they are not those of its null graphs."""
 THREADS = 2
 LEAST_MEMBERS = 3
 
@@ -89,6 +96,17 @@ class _Graph:
         ranked: Floats = rankdata(self.weight) * 2.0 / max(self.weight.size, 1)
         return ranked
 
+    @cached_property
+    def strength(self) -> Floats:
+        """Weight of the edges of each node."""
+        both: Floats = np.bincount(self.u, self.weight, self.n) + np.bincount(self.v, self.weight, self.n)
+        return both
+
+    @cached_property
+    def ones(self) -> Floats:
+        """Each node counts once."""
+        return np.ones(self.n)
+
     @classmethod
     def of(cls, n: int, u: Integers, v: Integers, weight: Floats, iterations: int) -> _Graph:
         both = coo_matrix((np.tile(weight, 2), (np.concatenate([u, v]), np.concatenate([v, u]))), shape=(n, n)).tocsr()
@@ -98,20 +116,17 @@ class _Graph:
 
     def cut(self, resolution: float, seed: int, quality: Quality) -> tuple[float, Integers]:
         """One search: its quality and the label of each node; nodes without edges are by themselves."""
-        labels = np.arange(self.n, dtype=np.int64)
         if not self.u.size:
-            return 0.0, labels
-        reached, found = native.leiden_csr(
-            *self.rows, self.n, resolution=resolution, iterations=self.iterations, use_modularity=quality == "modularity",
-            seed=seed,
-        )  # fmt: skip
-        at = np.fromiter(found.keys(), np.int64, len(found))
-        given = np.fromiter(found.values(), np.int64, len(found))
-        labels[at] = given
-        alone = np.ones(self.n, bool)
-        alone[at] = False
-        labels[alone] = (given.max(initial=-1) + 1) + np.arange(alone.sum())
-        return float(reached), labels
+            return 0.0, np.arange(self.n, dtype=np.int64)
+        total = float(self.weight.sum())
+        size, gamma = (self.strength, resolution / (2 * total)) if quality == "modularity" else (self.ones, resolution)
+        leiden: Any = _leiden_kernels.leiden
+        labels: Integers = leiden(*self.rows, size, gamma, RANDOMNESS * total / self.u.size, self.iterations, seed)
+        inside = float(self.weight[labels[self.u] == labels[self.v]].sum())
+        held = np.bincount(labels, size)
+        if quality == "modularity":
+            return inside / total - resolution * float(((held / (2 * total)) ** 2).sum()), labels
+        return inside - resolution * float((held * (held - 1) / 2).sum()), labels
 
 
 def communities(
@@ -149,7 +164,7 @@ def communities(
     seeds
         Of the consensus, at least 20.
     nulls
-        Null graphs: same degrees (edges swap partners, 5 tries for each), weights shuffled. None: 99, or 19 above 10,000
+        Null graphs: same degrees (ends joined anew, or edges swap partners, 5 tries for each), weights shuffled. None: 99, or 19 above 10,000
         edges; 0: none.
     null
         Draws null graphs instead, by seed: where the graph was made by a filter, they must pass it too.
@@ -185,15 +200,16 @@ def communities(
     _check(n, u, v, weight, seeds, nulls)
     small = u.size <= SMALL
     linked, ends = np.unique(np.r_[u, v], return_inverse=True)
-    graph = _Graph.of(linked.size, ends[: u.size], ends[u.size :], weight, 2 if small else 1)
+    graph = _Graph.of(linked.size, ends[: u.size], ends[u.size :], weight, FOLLOWED if small else 1)
     draw = partial(_mixed, graph) if null is None else partial(_drawn, null, graph.iterations)
     tried = _resolutions(graph, quality, resolution, small=small)
     if not u.size:
         empty = _described(_Graph.of(n, u, v, weight, 1), np.arange(n)).with_columns(p=pl.lit(None, pl.Float64))
         return Communities(np.arange(n), empty, _sweep([]), tried[0], 0.0, None, None, 0, 1.0, 0, converged=True)
-    chosen, sweep = _chosen(graph, draw, quality, tried, seeds if u.size <= TINY else 5 if small else 2, seed, progress)
-    runs = [partial(graph.cut, chosen, seed + k, quality) for k in range(seeds)]
-    cuts = _parallel(runs, "seeds", progress)
+    few = seeds if u.size <= TINY else 5 if small else 2
+    chosen, sweep, cuts = _chosen(graph, draw, quality, tried, few, seed, progress)
+    runs = [partial(graph.cut, chosen, seed + STRIDE * k, quality) for k in range(len(cuts), seeds)]
+    cuts += _parallel(runs, "seeds", progress)
     labels, rounds, converged = _consensus(graph, [cut for _, cut in cuts], chosen, quality, seed, progress)
     agreement = float(np.mean([alike(labels, cut)[0] for _, cut in cuts]))
     wanted = nulls if nulls is not None else 99 if small else 19
@@ -307,18 +323,22 @@ def _chosen(
     seeds: int,
     seed: int,
     progress: Progress,
-) -> tuple[float, pl.DataFrame]:
-    """The most stable resolution, and what each came to. Cuts that leave all in one piece, or none together, do not count."""
+) -> tuple[float, pl.DataFrame, list[tuple[float, Integers]]]:
+    """The most stable resolution, what each came to, and the searches of the graph at that one.
+
+    Cuts that leave all in one piece, or none together, do not count.
+    """
     if len(tried) == 1:
-        return tried[0], _sweep([(tried[0], None, None, None, None, True)])
+        return tried[0], _sweep([(tried[0], None, None, None, None, True)]), []
     others = [draw(seed + k) for k in range(SWEPT_NULLS if graph.u.size <= TINY else 1)]
     work = [
-        partial(one.cut, gamma, seed + 7919 * k, quality)
+        partial(one.cut, gamma, seed + STRIDE * k, quality)
         for gamma in tried
         for one in (graph, *others)
         for k in range(seeds)
     ]
-    cuts = [labels for _, labels in _parallel(work, "resolutions", progress)]
+    found = _parallel(work, "resolutions", progress)
+    cuts = [labels for _, labels in found]
     rows = []
     for index, gamma in enumerate(tried):
         at = (1 + len(others)) * index * seeds
@@ -332,7 +352,8 @@ def _chosen(
     beyond = {row[0]: (row[2] - row[3]) / (1 - row[3]) if row[3] < 1 else 0.0 for row in telling}
     near = [gamma for gamma, value in beyond.items() if value >= max(beyond.values()) - NEAR]
     gamma = min(near, key=lambda one: abs(np.log(one))) if quality == "modularity" else min(near)
-    return gamma, _sweep([(*row[:5], row[0] == gamma) for row in rows])
+    at = (1 + len(others)) * tried.index(gamma) * seeds
+    return gamma, _sweep([(*row[:5], row[0] == gamma) for row in rows]), found[at : at + seeds]
 
 
 def _agreement(cuts: Sequence[Integers]) -> tuple[float, float]:
@@ -421,7 +442,9 @@ def _inside(graph: _Graph, dense: Integers, count: int, weight: Floats) -> tuple
 
 def _mixed(graph: _Graph, seed: int) -> _Graph:
     """A graph with the same degrees, its weights shuffled."""
-    u, v, _ = _graph_kernels.swapped(graph.u, graph.v, graph.n, SWAPS * graph.u.size, seed)
+    u, v, mended = _graph_kernels.matched(graph.u, graph.v, graph.n, seed)
+    if not 0 <= mended <= MENDED * graph.u.size:
+        u, v, _ = _graph_kernels.swapped(graph.u, graph.v, graph.n, SWAPS * graph.u.size, seed)
     return _Graph.of(graph.n, u, v, np.random.default_rng(seed).permutation(graph.weight), graph.iterations)
 
 
