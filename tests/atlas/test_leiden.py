@@ -20,7 +20,12 @@ def random_graph(n: int, m: int, seed: int, *, groups: int = 1, inside: float = 
     """At most m edges with exponential weights; a part of them within groups of equal size."""
     rng = np.random.default_rng(seed)
     u = rng.integers(0, n, m)
-    v = np.where(rng.random(m) < inside, u % groups + groups * rng.integers(0, max(n // groups, 1), m), rng.integers(0, n, m)) % n
+    v = (
+        np.where(
+            rng.random(m) < inside, u % groups + groups * rng.integers(0, max(n // groups, 1), m), rng.integers(0, n, m)
+        )
+        % n
+    )
     codes = np.unique((np.minimum(u, v) * n + np.maximum(u, v))[u != v])
     return _Graph.of(n, codes // n, codes % n, rng.exponential(1.0, codes.size), 5)
 
@@ -132,7 +137,8 @@ def test_both_ways_of_drawing_a_null_graph_agree_on_average():
     chained = within(lambda seed: swapped(graph.u, graph.v, 300, 20 * graph.u.size, seed))
     error = np.sqrt(joined.var(ddof=1) / joined.size + chained.var(ddof=1) / chained.size)
     assert abs(joined.mean() - chained.mean()) < 4 * error
-    assert np.mean(group[graph.u] == group[graph.v]) > 0.7 > 0.3 > joined.max()
+    assert joined.max() < 0.3
+    assert np.mean(group[graph.u] == group[graph.v]) > 0.7
 
 
 def test_nothing_is_found_in_a_graph_of_one_edge():

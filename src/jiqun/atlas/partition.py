@@ -99,8 +99,8 @@ class _Graph:
     @cached_property
     def strength(self) -> Floats:
         """Weight of the edges of each node."""
-        both: Floats = np.bincount(self.u, self.weight, self.n) + np.bincount(self.v, self.weight, self.n)
-        return both
+        both = np.bincount(self.u, self.weight, self.n) + np.bincount(self.v, self.weight, self.n)
+        return both.astype(np.float64)
 
     @cached_property
     def ones(self) -> Floats:
