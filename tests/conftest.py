@@ -175,3 +175,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(ended.value.code or 0), out, err
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def operational_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `JIQUN_TEST_ENGINE=postgres` every workspace of a test has its operational tables on PostgreSQL."""
+    if os.environ.get("JIQUN_TEST_ENGINE") == "postgres":
+        monkeypatch.setenv("JIQUN_DATABASE_URL", request.getfixturevalue("postgres_database"))

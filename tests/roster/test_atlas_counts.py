@@ -8,12 +8,12 @@ from roster_samples import REGISTER, load
 from jiqun.atlas import chain_desk, core_desk
 from jiqun.atlas import desk as atlas
 from jiqun.atlas.chain_records import kept
-from jiqun.atlas.counted import counted, in_review, left_out
 from jiqun.atlas.desk import Search
 from jiqun.atlas.documents.firm import firm_document
 from jiqun.atlas.firms import FirmRequest, firm
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Paragraph
+from jiqun.intake.counted import counted, in_review, left_out
 from jiqun.roster import desk
 from jiqun.roster.derive import derive
 from jiqun.store.commands import new_key

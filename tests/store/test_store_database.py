@@ -77,6 +77,45 @@ class Commands:
             database.command(LOCAL, "k", operation, lambda tx: None, request=request_)
         assert count(database, "commands") == 1
 
+    def test_a_remembered_answer_is_asked_again_after_every_command_of_anyone(self, opened):
+        mine, other = opened(), opened()
+        asked = []
+
+        def names(connection):
+            asked.append(1)
+            return connection.execute(select(func.count()).select_from(table("accounts"))).scalar_one()
+
+        assert [mine.remembered("accounts", names) for _ in range(3)] == [0, 0, 0]
+        assert len(asked) == 1
+        for number, database in enumerate((mine, other, mine, other), start=1):
+            database.command(LOCAL, f"k{number}", "accounts.add", lambda tx, n=number: account(tx, f"{n}@b.cn"))
+            assert mine.remembered("accounts", names) == number
+        assert mine.remembered("others", lambda _: "another question") == "another question"
+        assert mine.remembered("accounts", names) == 4
+
+    def test_a_command_that_was_begun_first_and_ends_last_is_not_overlooked(self, opened):
+        first, second = opened(), opened()
+        begun, go = threading.Event(), threading.Event()
+
+        def count_(connection):
+            return connection.execute(select(func.count()).select_from(table("accounts"))).scalar_one()
+
+        def slow(tx):
+            made = account(tx, "slow@b.cn")
+            begun.set()
+            go.wait(10)
+            return made
+
+        thread = threading.Thread(target=lambda: first.command(LOCAL, "slow", "accounts.add", slow))
+        thread.start()
+        begun.wait(10)
+        if not second.sqlite:  # SQLite has one writer
+            second.command(LOCAL, "quick", "accounts.add", lambda tx: account(tx, "quick@b.cn"))
+        before = second.remembered("accounts", count_)
+        go.set()
+        thread.join(20)
+        assert second.remembered("accounts", count_) == before + 1
+
     def test_keys_of_two_actors_have_nothing_to_do_with_each_other(self, database):
         other = Actor("other", frozenset({"analyst"}))
         assert database.command(LOCAL, "k", "o", lambda tx: 1) == 1

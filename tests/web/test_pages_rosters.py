@@ -223,3 +223,18 @@ def test_keys_decide_in_a_browser_and_the_page_fits_a_phone(live, chrome, signed
         page.wait_for_url("**done=different")
         page.goto(f"{live}/rosters/{roster.id}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_the_firms_of_a_merged_roster_can_be_asked_in_a_survey_round(signed_in, workspace, roster):
+    browser = signed_in("operator")
+    assert "/surveys/new?roster=" not in browser.get(f"/rosters/{roster.id}").text
+    desk.apply(LOCAL, workspace, roster.id, key="merge")
+    derive(workspace)
+    link = re.search(r'href="(/surveys/new\?roster=[^"]+)"', browser.get(f"/rosters/{roster.id}").text)[1]
+    page = browser.get(link).text
+    assert '<option value="list" selected>' in page
+    listed = re.search(r'<textarea id="organisations"[^>]*>([^<]*)</textarea>', page)[1].split()
+    assert tuple(listed) == records.firms(workspace, roster)
+    assert len(listed) > 1
+    assert signed_in("member").get(link).status_code == 403
+    assert browser.get("/surveys/new?roster=nothing").status_code == 404

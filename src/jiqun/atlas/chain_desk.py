@@ -14,7 +14,6 @@ from jiqun.atlas.chain_data import Chain
 from jiqun.atlas.chain_places import PLACED, SOURCES, Places, place_firms
 from jiqun.atlas.chain_records import KeptChain, find_chain, kept
 from jiqun.atlas.chain_strength import ChainMap, candidates, chain_gaps, chain_map, shielded
-from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.industry_space import relatedness_density
 from jiqun.atlas.reading import RESERVED_SIZES, Run, Which, current_links, find_cluster, find_run, sees_all
 from jiqun.core.actor import Actor
@@ -22,6 +21,7 @@ from jiqun.core.errors import MeasureInputError, WorkspaceError
 from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted, in_review
 from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.taxonomy.lexicon import fingerprint
 

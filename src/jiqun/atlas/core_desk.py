@@ -12,7 +12,6 @@ from pydantic import Field
 
 from jiqun.atlas.classes import SOURCES, reader
 from jiqun.atlas.core_shares import BYS, PROXIES, SIZE, By, is_inside, listed_share, quoted_shares, rates_of, shares_of
-from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.operations import ClusterId, RegionCode
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, Run, Which, find_cluster, find_run, sees_all
 from jiqun.atlas.regions import named
@@ -24,6 +23,7 @@ from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage
 from jiqun.core.operation import Model
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted, in_review
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.store.commands import Transaction

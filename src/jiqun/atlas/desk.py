@@ -10,7 +10,6 @@ import shapely
 
 from jiqun.atlas.classes import TextUse, classified, reader, used_text
 from jiqun.atlas.clusters import Clusters, check_search, find_clusters
-from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.naming import largest_members, leading_class, name_clusters
 from jiqun.atlas.outline import hulls
@@ -22,6 +21,7 @@ from jiqun.core.errors import InputError, UsageError, WorkspaceError
 from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage, Source
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted, in_review
 from jiqun.intake.derived import STATE
 from jiqun.intake.gazetteer import Gazetteer, fingerprint
 from jiqun.store import StoredResult, Workspace

@@ -15,10 +15,10 @@ from typing import Literal
 import polars as pl
 
 from jiqun.atlas.classes import SOURCES, Reader, classified, reader_of
-from jiqun.atlas.counted import settled
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Map
 from jiqun.core.errors import WorkspaceError
+from jiqun.intake.counted import settled
 from jiqun.intake.gazetteer import Gazetteer, country_name, fingerprint
 from jiqun.report.bins import Grid, grid
 from jiqun.report.maps import panels

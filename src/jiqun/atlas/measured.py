@@ -19,7 +19,6 @@ from jiqun.atlas import industry_space
 from jiqun.atlas.areal import benjamini_hochberg, local_moran, region_centres, regional_profile
 from jiqun.atlas.classes import SOURCES, classified, reader, used_text
 from jiqun.atlas.concentration import DRAWS, ellison_glaeser_by, gini
-from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.industry_groups import industry_sets
 from jiqun.atlas.pairs import DistanceCurve, k_density, m_function
 from jiqun.atlas.reading import READERS, RESERVED_SIZES, sees_all
@@ -31,6 +30,7 @@ from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage, Source
 from jiqun.core.operation import Model
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted, in_review
 from jiqun.intake.gazetteer import Gazetteer, fingerprint
 from jiqun.store import StoredResult, Workspace
 from jiqun.taxonomy import EDITION

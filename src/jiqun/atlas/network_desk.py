@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.cluster_types import cluster_type, industry_scores
-from jiqun.atlas.counted import counted, in_review
 from jiqun.atlas.graphs import SMALL_NETWORK, Network, edges, link_kinds, network
 from jiqun.atlas.gravity import RESULT, Residuals, linkage_residual
 from jiqun.atlas.identity import succeed
@@ -35,6 +34,7 @@ from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.frames import require_columns
 from jiqun.core.lineage import Lineage, Source, canonical_json
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted, in_review
 from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.store.database import table
 

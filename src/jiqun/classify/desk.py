@@ -34,6 +34,7 @@ from jiqun.core.actor import LOCAL, Actor, Role
 from jiqun.core.errors import InputError, PermissionDeniedError, UsageError
 from jiqun.core.lineage import Lineage, Source, canonical_json
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted
 from jiqun.store import StoredResult, Workspace
 from jiqun.store.commands import Transaction
 from jiqun.store.database import table
@@ -67,7 +68,7 @@ def draw_sample(actor: Actor, workspace: Workspace, *, kind: Kind, size: int, se
     if not LEAST <= size <= MOST:
         raise UsageError("JQ-CLASSIFY-011", least=LEAST, most=MOST, value=size)
     snapshot = workspace.snapshot("organisations")
-    rows = workspace.scan("organisations", snapshot.id)
+    rows = counted(workspace, snapshot.id)
     column = COLUMNS[kind]
     if column not in rows.collect_schema().names():
         raise InputError("JQ-CLASSIFY-002", kind=kind)

@@ -12,7 +12,6 @@ import shapely
 import typer
 
 from jiqun.atlas import desk
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents import atlas_document
 from jiqun.atlas.listing import short_table, summary_table
 from jiqun.atlas.outline import feature_collection
@@ -24,6 +23,7 @@ from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import UsageError, current_language
 from jiqun.core.sheets import neutralise
+from jiqun.intake.counted import left_out
 from jiqun.report import html
 from jiqun.store import StoredResult
 

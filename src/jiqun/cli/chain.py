@@ -13,7 +13,6 @@ from jiqun.atlas.chain_data import Chain, check_toml, source_text, to_toml
 from jiqun.atlas.chain_desk import ChainView, find_candidates, look, place
 from jiqun.atlas.chain_draft import COEFFICIENT, SHARE, draft_from_table
 from jiqun.atlas.chain_room import ChainsRequest, chains
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.chain import STATUS, chain_document
 from jiqun.atlas.reading import Which
 from jiqun.cli.output import Format, note, progress, say, write
@@ -21,6 +20,7 @@ from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import InputError, UsageError, current_language
 from jiqun.core.sheets import neutralise
+from jiqun.intake.counted import left_out
 from jiqun.report import render
 from jiqun.store import Workspace
 

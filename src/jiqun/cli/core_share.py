@@ -12,13 +12,13 @@ import typer
 
 from jiqun.atlas import core_desk as desk
 from jiqun.atlas.core_shares import PROXIES, listed_share, quoted_shares
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.core import range_text
 from jiqun.atlas.reading import Which, find_cluster, find_run
 from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import InputError, UsageError, current_language
+from jiqun.intake.counted import left_out
 from jiqun.taxonomy.codes import DEFINITIONS
 
 

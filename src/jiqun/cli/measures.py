@@ -12,7 +12,6 @@ import polars as pl
 import typer
 
 from jiqun.atlas import areal, concentration, industry_groups, industry_space, measured, measures, pairs
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents import measures_document
 from jiqun.atlas.measured import MeasureRequest
 from jiqun.atlas.subject import subject_of
@@ -21,6 +20,7 @@ from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import MeasureInputError, UsageError, current_language
 from jiqun.core.frames import as_polars, require_columns
+from jiqun.intake.counted import left_out
 from jiqun.store import StoredResult
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Output format.")]

@@ -12,7 +12,6 @@ import typer
 
 from jiqun.atlas import network_desk
 from jiqun.atlas.cluster_types import FORMS, LABELS
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.network import network_document
 from jiqun.atlas.network_desk import Analysis
 from jiqun.atlas.network_room import find, shown
@@ -20,6 +19,7 @@ from jiqun.cli.output import Format, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.errors import UsageError, current_language
+from jiqun.intake.counted import left_out
 from jiqun.report.formats import probability
 from jiqun.report.render import MEDIA_TYPES, render
 from jiqun.store import StoredResult

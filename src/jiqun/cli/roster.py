@@ -33,7 +33,7 @@ _COLUMNS = ("row", "source_row", "name", "decision", "organisation", "organisati
 def register(app: typer.Typer) -> None:
     """Add the commands of rosters."""
     group = typer.Typer(help="Match a roster 名单 to the register and merge it.", no_args_is_help=True)
-    for command in (match, list_, review, decide, undo, apply, withdraw, correct, history):
+    for command in (match, list_, review, firms, decide, undo, apply, withdraw, correct, history):
         group.command(command.__name__.rstrip("_"))(command)
     app.add_typer(group, name="roster")
 
@@ -184,6 +184,16 @@ def review(
         names, on="organisation", how="left", maintain_order="left"
     )
     write(rows.sort("score", "row", descending=[True, False], nulls_last=True).select(_COLUMNS), form)
+
+
+def firms(roster: RosterOption = None, workspace: WorkspaceOption = None) -> None:
+    """Organisations 名单中的机构 that the rows stand for, an id per line: to ask them in a survey round, for one.
+
+    Example: jiqun roster firms > firms.txt && jiqun survey new figures.toml --year 2025 --closes 2025-10-31 --list firms.txt
+    """
+    opened = open_workspace(workspace)
+    for one in records.firms(opened, _roster(opened, roster)):
+        typer.echo(one)
 
 
 def decide(

@@ -161,6 +161,18 @@ def now(workspace: Workspace, roster: Roster) -> pl.DataFrame:
     )
 
 
+def firms(workspace: Workspace, roster: Roster) -> tuple[str, ...]:
+    """The organisations that the rows of a roster stand for, each once, in the order of the rows.
+
+    Rows that match nothing, or wait for a decision, have one of their own once the roster is merged; before, none.
+    """
+    rows = now(workspace, roster).select(
+        "row_key", matched=pl.when(pl.col("decision") == "matched").then("organisation")
+    )
+    own = organisations_of(workspace, rows.filter(pl.col("matched").is_null())["row_key"].to_list())
+    return tuple(dict.fromkeys(filter(None, (one or own.get(key) for key, one in rows.iter_rows()))))
+
+
 def organisations_of(workspace: Workspace, keys: list[str]) -> dict[str, str]:
     """The ids of organisations of their own, by the key of their row."""
     rows = table("crosswalk")

@@ -190,6 +190,12 @@ class Resolved(Model):
     organisation: str | None
 
 
+class Firms(Model):
+    """Ids of organisations."""
+
+    organisations: tuple[str, ...]
+
+
 class Nothing(Model):
     """No more to say."""
 
@@ -318,6 +324,13 @@ def _decisions(workspace: Workspace, row_key: str) -> tuple[DecisionRow, ...]:
     with workspace.database.read() as connection:
         found = connection.execute(query).mappings()
         return tuple(DecisionRow(**{name: one[name] for name in DecisionRow.model_fields}) for one in found)
+
+
+@ROOM.operation("firms", "名单中的机构", "Organisations of a roster", roles=_LOOK)
+def firms(actor: Actor, workspace: Workspace, request: One) -> Firms:
+    """Ids of the organisations that a roster's rows stand for, each once: to ask them in a survey round, for one."""
+    del actor
+    return Firms(organisations=records.firms(workspace, records.find(workspace, request.roster)))
 
 
 @ROOM.operation("match_import", "匹配导入文件", "Match an import as a roster", roles=_WHO, writes=True)

@@ -17,6 +17,7 @@ from jiqun.accounts.people import SYSTEM
 from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError, WorkspaceError
 from jiqun.core.operation import Model
+from jiqun.intake.counted import settled
 from jiqun.intake.moved import current, stands_for
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
@@ -230,7 +231,7 @@ def close(workspace: Workspace, job: Job, report: Report) -> Any:
 
 
 def expected(workspace: Workspace, roster: Roster) -> list[dict[str, Any]]:
-    """Who should answer 应答名单, as the register has them now.
+    """Who should answer 应答名单, as the register has them now; of all, those that count (`jiqun.intake.counted`).
 
     Raises
     ------
@@ -244,7 +245,9 @@ def expected(workspace: Workspace, roster: Roster) -> list[dict[str, Any]]:
         if error.code != "JQ-STORE-006":
             raise
         raise InputError("JQ-SURVEY-008", count=0, most=MOST_ROSTER) from error
-    if wanted is not None:
+    if wanted is None:
+        scan = settled(scan)
+    else:
         scan = scan.filter(pl.col("id").is_in(pl.Series(sorted(wanted), dtype=pl.String).implode()))
     there = scan.collect_schema().names()
     names = [name for name in ("region", "country", "employees") if name in there]

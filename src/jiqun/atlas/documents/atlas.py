@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import (
     SCALE,
     class_text,
@@ -39,6 +38,7 @@ from jiqun.core.document import (
     Table,
     Text,
 )
+from jiqun.intake.counted import left_out
 from jiqun.report.formats import probability, spoken
 from jiqun.store import StoredResult
 

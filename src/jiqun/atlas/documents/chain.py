@@ -14,7 +14,6 @@ from jiqun.atlas.chain_graph import ChainGraph
 from jiqun.atlas.chain_places import OPEN, OUTSIDE, PLACED, UNKNOWN
 from jiqun.atlas.chain_records import kept
 from jiqun.atlas.chain_strength import LEAST_SHIELD, MISSING, NOT_KNOWN, PRESENT, STRONG, WEAK
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import name_text, percent, plural
 from jiqun.atlas.reading import Run
 from jiqun.atlas.subject import SIZES
@@ -34,6 +33,7 @@ from jiqun.core.document import (
     Table,
     Text,
 )
+from jiqun.intake.counted import left_out
 from jiqun.report.formats import spoken
 from jiqun.store import Workspace
 

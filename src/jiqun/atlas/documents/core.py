@@ -9,11 +9,11 @@ import polars as pl
 
 from jiqun.atlas.core_desk import of_cluster, of_region, shares
 from jiqun.atlas.core_shares import quoted_shares
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import percent
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Block, Cell, Column, Document, KeyFigure, KeyFigures, Paragraph, Section, Table, Text
 from jiqun.core.lineage import Lineage
+from jiqun.intake.counted import left_out
 from jiqun.report.formats import cell
 from jiqun.report.markup import LANGUAGES
 from jiqun.store import StoredResult, Workspace

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.distances import at_text, stretches
 from jiqun.atlas.documents.words import class_name_text, percent
 from jiqun.atlas.measured import EXACT_KM, LEAST_CLASSED, LEAST_FIRMS, LEAST_TESTED, find_measures
@@ -33,6 +32,7 @@ from jiqun.core.document import (
     Text,
 )
 from jiqun.core.errors import JiqunError
+from jiqun.intake.counted import left_out
 from jiqun.report.formats import probability, spoken
 from jiqun.store import StoredResult, Workspace
 from jiqun.taxonomy import industry_name

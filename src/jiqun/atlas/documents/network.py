@@ -11,7 +11,6 @@ import polars as pl
 import rustworkx as rx
 
 from jiqun.atlas.cluster_types import FORMS, LABELS
-from jiqun.atlas.counted import left_out
 from jiqun.atlas.documents.words import class_name_text, percent
 from jiqun.atlas.graphs import link_kinds
 from jiqun.atlas.network_room import LinkageAnswer, linkages, shown
@@ -30,6 +29,7 @@ from jiqun.core.document import (
     Table,
     Text,
 )
+from jiqun.intake.counted import left_out
 from jiqun.report.formats import probability, spoken
 from jiqun.store import StoredResult, Workspace
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError, UsageError
 from jiqun.core.schema import schema
+from jiqun.roster import room as roster_room
 from jiqun.store import Workspace
 from jiqun.survey import export, models, records, room
 from jiqun.survey.answers import STRENGTHS
@@ -62,9 +63,14 @@ Name = Annotated[str, Query(max_length=60)]
 
 @router.get("/surveys/new")
 def new(
-    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, template: Name = "", copy: Name = ""
+    request: Request,
+    visitor: VisitorDep,
+    workspace: WorkspaceDep,
+    template: Name = "",
+    copy: Name = "",
+    roster: Name = "",
 ) -> Response:
-    """A new round: from a template, from an earlier round, or from nothing."""
+    """A new round: from a template, from an earlier round, or from nothing; of the firms of a roster."""
     visitor.require("survey.new", *records.DRAFTS)
     today = workspace.clock().date()
     if copy:
@@ -76,6 +82,9 @@ def new(
         made = export.template(template)
         given |= {"kind": made.kind, "title_zh": made.zh, "title_en": made.en, "note_zh": made.note_zh}
         given |= {"note_en": made.note_en, "questions": [_cells(one) for one in made.question]}
+    if roster:
+        asked = roster_room.firms(visitor.actor, workspace, roster_room.One(roster=roster))
+        given |= {"scope": "list", "organisations": "\n".join(asked.organisations)}
     given |= {"opens_on": today.isoformat(), "closes_on": (today + timedelta(days=30)).isoformat()}
     return _editor(request, visitor, given)
 
