@@ -15,7 +15,7 @@ from jiqun.assess import frontier
 from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import Framework
 from jiqun.assess.own_frameworks import find_framework
-from jiqun.assess.panel import Basis, boundaries, panel
+from jiqun.assess.panel import Basis, Gathered, boundaries, gather, panel
 from jiqun.assess.rank_uncertainty import uncertainty
 from jiqun.assess.stored import efficiency_tables, index_tables, restored_index, uncertainty_tables
 from jiqun.atlas.reading import sees_all
@@ -31,7 +31,8 @@ PUBLISHES: tuple[Role, ...] = ("operator",)
 VERSION = "1"
 MOST_UNITS = 1500
 """Units whose ranks are compared in pairs."""
-INDEX, SURE, FRONTIER, PUBLISHED = "index", "uncertainty", "frontier", "published-index"
+INDEX, SURE, FRONTIER = "index", "uncertainty", "frontier"
+PUBLISHED, COVERAGE = "published-index", "coverage"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,9 @@ def run_index(actor: Actor, workspace: Workspace, choice: IndexChoice, *, progre
     if choice.steps:
         told = told.changed(**dict(choice.steps))
     progress("indicators", 0, 2)
-    found = panel(workspace, told, basis=choice.basis, year=choice.year, digital=choice.digital)
+    gathered = gather(workspace, told, basis=choice.basis, year=choice.year, digital=choice.digital)
+    keep_coverage(workspace, gathered)
+    found = gathered.panel(workspace)
     progress("indicators", 1, 2)
     weights = _fitting_weights(found.rated, dict(choice.weights))
     index = composite_index(found.frame, found.rated, year="year", of=found.year, weights=weights)
@@ -135,6 +138,20 @@ def run_index(actor: Actor, workspace: Workspace, choice: IndexChoice, *, progre
     }
     progress("indicators", 2, 2)
     return workspace.put_result(kind_of(INDEX, told.code), lineage, tables, values)
+
+
+def keep_coverage(workspace: Workspace, found: Gathered) -> StoredResult:
+    """Store what there is for a framework and what is missing, also where that is too little to rate 保存数据齐全情况."""
+    code = found.framework.code
+    parameters = {
+        "framework": code,
+        "framework_digest": found.framework.digest,
+        "basis": found.basis,
+        "year": found.year,
+    }
+    lineage = Lineage("assess.coverage", VERSION, parameters, found.sources(workspace))
+    values: dict[str, Any] = {"units": found.units.height, "remarks": [asdict(one) for one in found.remarks]}
+    return workspace.put_result(kind_of(COVERAGE, code), lineage, {"coverage": found.coverage}, values)
 
 
 def _fitting_weights(rated: Framework, given: Mapping[str, float]) -> dict[str, float]:

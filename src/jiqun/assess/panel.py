@@ -86,6 +86,50 @@ def weight_share(framework: Framework, codes: Sequence[str]) -> float:
     return round(sum(total[code] for code in codes), 12)
 
 
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """All values that a workspace has for a framework, whether or not they are enough to rate; see `gather`."""
+
+    framework: Framework
+    rated: Framework | None
+    cells: pl.DataFrame
+    coverage: pl.DataFrame
+    units: pl.DataFrame
+    basis: Basis
+    year: int
+    reading: Reading | None
+    remarks: tuple[Remark, ...]
+
+    def sources(self, workspace: Workspace) -> tuple[Source, ...]:
+        """What the values rest on."""
+        return _sources(workspace, self.reading, self.cells)
+
+    def panel(self, workspace: Workspace) -> Panel:
+        """What can be rated.
+
+        Raises
+        ------
+        MeasureInputError
+            JQ-ASSESS-060: nothing can.
+        """
+        rated, year = self.rated, self.year
+        if rated is None:
+            raise MeasureInputError("JQ-ASSESS-060", framework=self.framework.code, count=len(self.framework.codes))
+        wanted = {*rated.codes, *(one.denominator for one in rated.indicators if one.denominator)}
+        used = self.cells.filter(pl.col("code").is_in(list(wanted)))
+        there = used.filter(pl.col("year") == year)["unit"].unique().implode()
+        units = self.units.filter(pl.col("unit").is_in(there))
+        used = used.filter(pl.col("unit").is_in(units["unit"].implode()))
+        frame = used.pivot(on="code", index=["unit", "year"], values="value")
+        absent = [pl.lit(None, pl.Float64).alias(code) for code in sorted(wanted - set(frame.columns))]
+        frame = frame.with_columns(absent).sort("year", "unit").select("unit", "year", *sorted(wanted))
+        run = self.reading.run if self.reading else None
+        sources = _sources(workspace, self.reading, used)
+        return Panel(
+            self.framework, rated, frame, used, self.coverage, units, self.basis, year, run, self.remarks, sources
+        )
+
+
 def panel(
     workspace: Workspace,
     framework: Framework,
@@ -94,7 +138,25 @@ def panel(
     year: int | None = None,
     digital: str | None = None,
 ) -> Panel:
-    """The table of a workspace for a framework 取工作区的评价数据.
+    """The table that a workspace has for a framework, if it can be rated 取工作区的评价数据; as `gather`.
+
+    Raises
+    ------
+    MeasureInputError
+        JQ-ASSESS-060: no indicator has values that tell units apart; else as `gather`.
+    """
+    return gather(workspace, framework, basis=basis, year=year, digital=digital).panel(workspace)
+
+
+def gather(
+    workspace: Workspace,
+    framework: Framework,
+    *,
+    basis: Basis | None = None,
+    year: int | None = None,
+    digital: str | None = None,
+) -> Gathered:
+    """What a workspace has for a framework 汇集评价数据: loaded values, those of the atlas, and what is missing.
 
     Parameters
     ----------
@@ -108,15 +170,14 @@ def panel(
 
     Returns
     -------
-    `Panel`. Rows of quarters are not used; a value without a unit of measure is taken to be in the framework's. Values of
+    `Gathered`. Rows of quarters are not used; a value without a unit of measure is taken to be in the framework's. Values of
     the atlas are those of the run, whose date `sources` tells, whatever year is rated.
 
     Raises
     ------
     MeasureInputError
         JQ-ASSESS-012: a unit has an indicator twice in one year, also under another of its names. JQ-ASSESS-021: an
-        indicator in several units of measure, or in another than the framework's. JQ-ASSESS-060: no indicator has values
-        that tell units apart. JQ-ASSESS-063: the table names a cluster by a name that several have. JQ-ASSESS-024: a year
+        indicator in several units of measure, or in another than the framework's. JQ-ASSESS-063: the table names a cluster by a name that several have. JQ-ASSESS-024: a year
         that the table does not have.
     WorkspaceError
         JQ-ASSESS-064: neither clusters nor indicators are there. JQ-ATLAS-013: clusters are asked for, and there are none.
@@ -142,19 +203,7 @@ def panel(
     more, told = _atlas_cells(reading, framework, cells, units, year)
     whole = pl.concat([cells, more])
     rated, coverage = _covered(framework, whole, told, year, loaded=rows is not None)
-    if rated is None:
-        raise MeasureInputError("JQ-ASSESS-060", framework=framework.code, count=len(framework.codes))
-    wanted = {*rated.codes, *(one.denominator for one in rated.indicators if one.denominator)}
-    used = whole.filter(pl.col("code").is_in(list(wanted)))
-    there = used.filter(pl.col("year") == year)["unit"].unique().implode()
-    units = units.filter(pl.col("unit").is_in(there))
-    frame = used.filter(pl.col("unit").is_in(units["unit"].implode())).pivot(
-        on="code", index=["unit", "year"], values="value"
-    )
-    absent = [pl.lit(None, pl.Float64).alias(code) for code in sorted(wanted - set(frame.columns))]
-    frame = frame.with_columns(absent).sort("year", "unit").select("unit", "year", *sorted(wanted))
-    sources = _sources(workspace, reading, used)
-    return Panel(framework, rated, frame, used, coverage, units, basis, year, run, tuple(remarks), sources)
+    return Gathered(framework, rated, whole, coverage, units, basis, year, reading, tuple(remarks))
 
 
 def boundaries(workspace: Workspace, found: Panel) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
