@@ -35,7 +35,7 @@ def indices_section(workspace: Workspace, actor: Actor) -> Section | None:
         blocks: tuple[Block, ...] = (
             Paragraph(shown.sentence(), "lead"),
             *shown.head(),
-            _cut(shown.figure()),
+            shortened(shown.figure()),
             shown.parts_table(ROWS),
             shown.coverage_table(),
             *shown.sure_blocks(ROWS),
@@ -52,7 +52,9 @@ def frontiers_section(workspace: Workspace, actor: Actor) -> Section | None:
     for name in desk.frontiers(workspace):
         stored = desk.latest(workspace, desk.FRONTIER, name)
         document = efficiency_document(restored_efficiency(stored), stored.lineage.inputs[0])
-        parts.append(Section(f"frontier-{name}", Text(name, name), prefixed(tuple(map(_cut, document.blocks)), name)))
+        parts.append(
+            Section(f"frontier-{name}", Text(name, name), prefixed(tuple(map(shortened, document.blocks)), name))
+        )
     return Section("frontiers", Text("效率前沿", "Efficiency frontier"), tuple(parts)) if parts else None
 
 
@@ -120,10 +122,10 @@ def prefixed(blocks: Sequence[Block], prefix: str) -> tuple[Block, ...]:
     return tuple(made)
 
 
-def _cut(block: Block) -> Block:
+def shortened(block: Block) -> Block:
     """Long tables cut to their first rows, which they say."""
     if isinstance(block, Section):
-        return replace(block, blocks=tuple(map(_cut, block.blocks)))
+        return replace(block, blocks=tuple(map(shortened, block.blocks)))
     if isinstance(block, Figure):
         return replace(block, table=_first(block.table))
     return _first(block) if isinstance(block, Table) else block
@@ -139,4 +141,4 @@ def _first(table: Table) -> Table:
     return replace(table, rows=list(table.rows)[:ROWS], note=note)
 
 
-__all__ = ["SECTIONS", "Maker", "annual_report", "prefixed"]
+__all__ = ["SECTIONS", "Maker", "annual_report", "prefixed", "shortened"]

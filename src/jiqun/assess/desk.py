@@ -35,6 +35,10 @@ INDEX, SURE, FRONTIER = "index", "uncertainty", "frontier"
 PUBLISHED, COVERAGE = "published-index", "coverage"
 
 
+Way = str | Mapping[str, Any]
+"""An alternative of a step, as `uncertainty` takes it."""
+
+
 @dataclass(frozen=True)
 class IndexChoice:
     """What to rate, and how; None: as the framework says, or as `panel` chooses."""
@@ -52,10 +56,11 @@ class SureChoice:
     """What varies around the current index of a framework; empty ways: the framework's own and another that fits it."""
 
     framework: str
-    impute: tuple[str, ...] = ()
-    treat: tuple[str, ...] = ()
-    normalise: tuple[str, ...] = ()
-    aggregate: tuple[str, ...] = ()
+    impute: tuple[Way, ...] = ()
+    treat: tuple[Way, ...] = ()
+    normalise: tuple[Way, ...] = ()
+    weights: tuple[Way, ...] = ()
+    aggregate: tuple[Way, ...] = ()
     weight_spread: float = 0.25
     leave_out: bool = True
     boundary: bool = True
@@ -233,7 +238,7 @@ def _plain(value: Any) -> Any:
 def _ways(framework: Framework, choice: SureChoice) -> dict[str, tuple[Any, ...]]:
     """The alternatives of each step: those that are given, else the framework's own beside one that goes with it."""
     steps = framework.steps
-    normalise: tuple[Any, ...] = choice.normalise
+    normalise: tuple[Way, ...] = choice.normalise
     if not normalise:
         normalise = {"minmax": ("minmax", "percentile"), "percentile": ("percentile", "minmax")}.get(
             steps.normalise, ()
@@ -244,7 +249,7 @@ def _ways(framework: Framework, choice: SureChoice) -> dict[str, tuple[Any, ...]
     if not aggregate and steps.aggregate != plain:
         aggregate = (steps.aggregate, plain)
     return {
-        "impute": choice.impute, "treat": choice.treat, "normalise": normalise,
+        "impute": choice.impute, "treat": choice.treat, "normalise": normalise, "weights": choice.weights,
         "aggregate": tuple({"aggregate": one} if isinstance(one, tuple) else one for one in aggregate),
     }  # fmt: skip
 

@@ -259,24 +259,44 @@ class IndexReport:
         )
         return Figure("ranks-figure", title, what, Bars(bars, Text("名次", "rank"), digits=0), table)
 
-    def parts_table(self, most: int | None = None) -> Table:
-        """What each dimension adds to each score: contributions summed below the children of the root."""
-        top = {code: self._below_root(one) for one in self.framework.indicators for code in [one.code]}
-        parts = (
-            self.found.contributions.with_columns(part=pl.col("indicator").replace_strict(top))
-            .group_by("unit", "part")
-            .agg(pl.col("contribution").sum())
-            .pivot(on="part", index="unit", values="contribution")
-        )
-        order = self.found.scores.select("unit", "rank", self.framework.root)
+    def parts_table(self, most: int | None = None, link: Callable[[str], str] | None = None) -> Table:
+        """What the parts below the root do to each score.
+
+        Under an arithmetic mean what each adds; under another mean, which gives every part its share of the score, how far
+        each lies above or below the median unit.
+        """
+        root = self.framework.root
+        children = self.framework.children(root)
+        order = self.found.scores.select("unit", "rank", root)
+        ways = self.framework.steps.aggregate
+        additive = (ways[-1] if isinstance(ways, tuple) else ways) == "arithmetic"
+        if additive:
+            title = Text("各部分对得分的贡献", "What each part adds to a score")
+            top = {one.code: self._below_root(one) for one in self.framework.indicators}
+            parts = (
+                self.found.contributions.with_columns(part=pl.col("indicator").replace_strict(top))
+                .group_by("unit", "part")
+                .agg(pl.col("contribution").sum())
+                .pivot(on="part", index="unit", values="contribution")
+            )
+        else:
+            title = Text("各部分得分与中位单元之差", "Each part against the median unit")
+            parts = self._part_scores().with_columns(pl.col(code) - pl.col(code).median() for code in children)
         frame = order.join(parts, on="unit", how="left", maintain_order="left")
         called = names_of(self.framework)
         heads: Heads = UNIT | {"rank": RANKS["rank"]}
-        heads[self.framework.root] = (called[self.framework.root].zh, called[self.framework.root].en, "number", 2)
-        for code in self.framework.children(self.framework.root):
+        for code in (root, *children):
             heads[code] = (called[code].zh, called[code].en, "number", 2)
-        title = Text("各维度对得分的贡献", "What each dimension adds to a score")
-        return self.named(built_table("contributions", title, frame, heads, self.source, self.as_of, most))
+        table = self.named(built_table("parts", title, frame, heads, self.source, self.as_of, most))
+        links = tuple(link(unit) for unit in frame["unit"].head(len(table.rows))) if link else ()
+        return replace(table, links=links)
+
+    def _part_scores(self) -> pl.DataFrame:
+        """Scores of the dimensions, and normalised values of the indicators, right below the root."""
+        scores = self.found.scores
+        leaves = [code for code in self.framework.children(self.framework.root) if code not in scores.columns]
+        joined = scores.join(self.found.stages["normalised"].select("unit", *leaves), on="unit", how="left")
+        return joined.select("unit", *self.framework.children(self.framework.root))
 
     def _below_root(self, one: Indicator) -> str:
         parents = {node.code: node.parent for node in self.framework.nodes}
@@ -383,9 +403,10 @@ class IndexReport:
         table = built_table(
             "trace", Text("逐项溯源", "Trace"), trace, TRACE, self.source, self.as_of, None, ("indicator", called)
         )
+        years = {int(self.year), *trace["from_year"].drop_nulls().to_list()}
         cells = (
             frame_of(self.stored, "cells")
-            .filter(pl.col("unit") == unit)
+            .filter((pl.col("unit") == unit) & pl.col("year").is_in(list(years)))
             .sort("code", "year")
             .rename({"code": "indicator"})
         )
@@ -444,6 +465,24 @@ class IndexReport:
         )
         shift = (ranks["rank"] - ranks["before"]).abs().drop_nulls()
         return Reweighted(shares, ranks, int((shift > 0).sum()), int(shift.max() or 0))  # type: ignore[arg-type]
+
+    def renamed(self, document: Document) -> Document:
+        """A document with the names of its units instead of their keys, in tables and bars."""
+        return replace(document, blocks=tuple(map(self._renamed, document.blocks)))
+
+    def _renamed(self, block: Block) -> Block:
+        if isinstance(block, Section):
+            return replace(block, blocks=tuple(map(self._renamed, block.blocks)))
+        if isinstance(block, Table):
+            return self.named(block)
+        if isinstance(block, Figure):
+            mark = block.mark
+            if isinstance(mark, Bars):
+                mark = replace(
+                    mark, bars=tuple(replace(bar, label=self.names.get(bar.label.en, bar.label)) for bar in mark.bars)
+                )
+            return replace(block, mark=mark, table=self.named(block.table))
+        return block
 
     def named(self, table: Table) -> Table:
         """A table with the names of its units instead of their keys."""

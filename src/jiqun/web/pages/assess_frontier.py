@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from jiqun.assess import desk
 from jiqun.assess import operations as room
+from jiqun.assess.annual_report import shortened
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.stored import restored_efficiency
 from jiqun.core.document import Document
@@ -91,7 +93,7 @@ def frontier(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, nam
     told = room.frontier(visitor.actor, workspace, room.FrontierRequest(name=name))
     stored = desk.latest(workspace, desk.FRONTIER, name)
     drawn = parts.drawn_once(
-        stored.path, f"/assess/frontier/{name}", visitor.language, {}, lambda: _document(workspace, name)
+        stored.path, f"/assess/frontier/{name}", visitor.language, {}, lambda: _short(_document(workspace, name))
     )
     return page(request, visitor, "assess_frontier.html", told=told, drawn=drawn, name=name)
 
@@ -99,3 +101,8 @@ def frontier(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, nam
 def _document(workspace: Workspace, name: str) -> Document:
     stored = desk.latest(workspace, desk.FRONTIER, name)
     return efficiency_document(restored_efficiency(stored), stored.lineage.inputs[0])
+
+
+def _short(document: Document) -> Document:
+    """With the first rows of its long tables; their twins have all."""
+    return replace(document, blocks=tuple(map(shortened, document.blocks)))

@@ -209,11 +209,13 @@ def _drawn(visitor: Visitor, shown: IndexReport, code: str) -> tuple[Html, Html,
 
     main = parts.drawn_once(
         (*key, "main"), base, language, {},
-        lambda: _document(shown, (*shown.head(), shown.figure(link), shown.parts_table(SHOWN))),
+        lambda: _document(shown, (*shown.head(), shown.figure(link), shown.parts_table(SHOWN, link))),
+        bare=True,
     )  # fmt: skip
     more = parts.drawn_once(
         (*key, "more"), base, language, {},
         lambda: _document(shown, (shown.coverage_table(), *shown.sure_blocks(), *shown.step_blocks())),
+        bare=True,
     )  # fmt: skip
     how = parts.drawn_once((*key, "how"), base, language, {}, lambda: _document(shown, shown.document().blocks[-1:]))
     return main.body, more.body, how.body
