@@ -16,6 +16,7 @@ from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import Framework
 from jiqun.assess.own_frameworks import find_framework
 from jiqun.assess.panel import Basis, Gathered, boundaries, gather, panel
+from jiqun.assess.radial import Returns
 from jiqun.assess.rank_uncertainty import uncertainty
 from jiqun.assess.stored import efficiency_tables, index_tables, restored_index, uncertainty_tables
 from jiqun.atlas.reading import sees_all
@@ -80,7 +81,7 @@ class FrontierChoice:
     outputs: tuple[str, ...]
     undesirable: tuple[str, ...] = ()
     year: int | None = None
-    returns: frontier.Returns = "vrs"
+    returns: Returns = "vrs"
     model: frontier.Model = "radial"
     orientation: frontier.Orientation | None = None
     super_efficiency: bool = False
@@ -213,7 +214,8 @@ def run_uncertainty(
     found = uncertainty(
         frame, framework, year="year", of=rated.year, given=given, weight_spread=choice.weight_spread,
         leave_out=choice.leave_out, boundaries=alternatives, runs=choice.runs, sensitivity=choice.sensitivity,
-        top=choice.top, level=choice.level, seed=choice.seed, **ways,
+        top=choice.top, level=choice.level, seed=choice.seed, impute=ways["impute"],
+        treat=ways["treat"], normalise=ways["normalise"], weights=ways["weights"], aggregate=ways["aggregate"],
     )  # fmt: skip
     progress("draws", 1, 1)
     tables = uncertainty_tables(found) | {"searches": searches}
@@ -391,8 +393,8 @@ def _none(workspace: Workspace, what: str, name: str) -> WorkspaceError:
 def published(workspace: Workspace, framework: str) -> str | None:
     """The index of a framework that is open to all; None: none."""
     found = workspace.result(kind_of(PUBLISHED, framework))
-    shown: Any = found.values["index"] if found else None
-    return shown
+    shown = found.values["index"] if found else None
+    return str(shown) if shown else None
 
 
 def find_index(actor: Actor, workspace: Workspace, framework: str) -> StoredResult:

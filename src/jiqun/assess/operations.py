@@ -15,10 +15,11 @@ from pydantic import Field
 from jiqun.assess import desk, own_frameworks
 from jiqun.assess.framework import Code, Framework, Weight
 from jiqun.assess.frontier import Model as FrontierModel
-from jiqun.assess.frontier import Orientation, Returns
+from jiqun.assess.frontier import Orientation
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.own_frameworks import EDITS, KeptFramework, find_framework, kept
 from jiqun.assess.panel import Basis
+from jiqun.assess.radial import Returns
 from jiqun.assess.room import ROOM
 from jiqun.assess.stored import frame_of, remarks_of
 from jiqun.atlas.reading import READERS, SEES_ALL

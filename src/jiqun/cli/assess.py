@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
+from jiqun.assess import desk
 from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import Framework, check_framework, framework_of, shipped, shipped_text
 from jiqun.assess.index_document import framework_table, index_document, tables_of, uncertainty_document
@@ -243,14 +244,13 @@ def uncertain(
     Example: jiqun assess uncertainty -F competitiveness --runs 2000 -o ranks.docx
     """
     if table is None:
-        ways = {
-            "impute": impute, "treat": treat, "normalise": normalise, "weights": weighting, "aggregate": aggregate,
-        }  # fmt: skip
-        document = stored.uncertainty(
-            workspace, framework, {step: tuple(_ways(step, each)) for step, each in ways.items()},
-            unused={"--unit": unit != "unit", "--year": year, "--of": of, "--weights": given, "--set": steps, "--boundary": boundary},
-            weight_spread=spread, leave_out=leave_out, runs=runs, sensitivity=sensitivity, top=top, level=level, seed=seed,
+        choice = desk.SureChoice(
+            framework, tuple(_ways("impute", impute)), tuple(_ways("treat", treat)), tuple(_ways("normalise", normalise)),
+            tuple(_ways("weights", weighting)), tuple(_ways("aggregate", aggregate)), weight_spread=spread,
+            leave_out=leave_out, runs=runs, sensitivity=sensitivity, top=top, level=level, seed=seed,
         )  # fmt: skip
+        unused = stored.alone(unit, year) | {"--of": of, "--weights": given, "--set": steps, "--boundary": boundary}
+        document = stored.uncertainty(workspace, choice, unused)
         _deliver(document, show.value, output, language, form)
         return
     frame = read_table(table)

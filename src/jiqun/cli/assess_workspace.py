@@ -12,7 +12,7 @@ from jiqun.assess import desk
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.index_document import uncertainty_document
 from jiqun.assess.index_report import IndexReport
-from jiqun.assess.stored import remarks_of, restored_efficiency
+from jiqun.assess.stored import remarks_of, restored_efficiency, restored_uncertainty
 from jiqun.cli.output import note, progress, say
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
@@ -73,22 +73,17 @@ def unit_of(shown: IndexReport, wanted: str) -> str:
 
 def uncertainty(
     folder: Path | None,
-    framework: str,
-    ways: Mapping[str, tuple[Any, ...]],
-    *,
+    choice: desk.SureChoice,
     unused: Mapping[str, Any],
-    **settings: Any,
 ) -> Document:
     """How sure the ranks of the stored index are, stored; as a document with the names of units."""
     _refuse(unused)
     opened = open_workspace(folder)
     with progress() as told:
-        sure = desk.run_uncertainty(LOCAL, opened, desk.SureChoice(framework, **ways, **settings), progress=told)
-    shown = IndexReport(desk.latest(opened, desk.INDEX, framework), sure)
+        sure = desk.run_uncertainty(LOCAL, opened, choice, progress=told)
+    shown = IndexReport(desk.latest(opened, desk.INDEX, choice.framework), sure)
     _tell(sure)
-    found = shown.uncertainty
-    if found is None:
-        raise AssertionError
+    found = restored_uncertainty(sure, shown.framework)
     return shown.renamed(uncertainty_document(found, sure.lineage.inputs))
 
 
