@@ -12,7 +12,7 @@ from assess_workspace import FRAMEWORK, SEARCH, indicator_rows, load_indicators
 from docx import Document as Word
 
 from jiqun.assess import annual_report as annual_report_module
-from jiqun.assess import composite_index, dea, desk, own_frameworks, uncertainty
+from jiqun.assess import commands, composite_index, dea, desk, own_frameworks, uncertainty
 from jiqun.assess import operations as room
 from jiqun.assess.annual_report import annual_report
 from jiqun.assess.declared import HANDLERS
@@ -202,19 +202,21 @@ def test_only_what_is_published_is_open_to_all(filled):
 
 
 def test_jobs_do_what_they_were_asked(filled):
-    room.run_index(
-        LOCAL, filled, room.RunIndexRequest(framework="mine", weights={"made": 0.5, "tied": 0.5}), key=new_key()
+    commands.run_index(
+        LOCAL, filled, commands.RunIndexRequest(framework="mine", weights={"made": 0.5, "tied": 0.5}), key=new_key()
     )
     work(filled, HANDLERS, once=True, threads=1)
     stored = desk.latest(filled, desk.INDEX, "mine")
     assert stored.lineage.parameters["weights"] == {"made": 0.5, "tied": 0.5}
-    room.run_uncertainty(LOCAL, filled, room.RunSureRequest(framework="mine", runs=100, sensitivity=0), key=new_key())
+    commands.run_uncertainty(
+        LOCAL, filled, commands.RunSureRequest(framework="mine", runs=100, sensitivity=0), key=new_key()
+    )
     work(filled, HANDLERS, once=True, threads=1)
     assert room.uncertainty(LOCAL, filled, room.One(framework="mine")).runs == 100
     with pytest.raises(UsageError, match="JQ-ASSESS-061"):
-        room.run_index(LOCAL, filled, room.RunIndexRequest(framework="nix"), key=new_key())
+        commands.run_index(LOCAL, filled, commands.RunIndexRequest(framework="nix"), key=new_key())
     with pytest.raises(WorkspaceError, match="JQ-ASSESS-069"):
-        room.run_uncertainty(LOCAL, filled, room.RunSureRequest(framework="health"), key=new_key())
+        commands.run_uncertainty(LOCAL, filled, commands.RunSureRequest(framework="health"), key=new_key())
 
 
 def test_a_trace_adds_up_and_names_where_values_are_from(filled):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Request, Response
 
-from jiqun.assess import desk, own_frameworks
+from jiqun.assess import commands, desk, own_frameworks
 from jiqun.assess import operations as room
 from jiqun.assess.annual_report import annual_report
 from jiqun.assess.framework import LARGEST_FILE, Framework, check_framework, shipped_text
@@ -111,7 +111,7 @@ def save(
     found = check_framework(text)
     if found.problems or found.framework is None or do != "save":
         return _editor(request, visitor, text, list(found.problems), fine=not found.problems)
-    row = room.save_framework(visitor.actor, workspace, room.SaveRequest(text=text), key=key)
+    row = commands.save_framework(visitor.actor, workspace, commands.SaveRequest(text=text), key=key)
     return see_other(f"/assess/frameworks/{row.code}", done="saved")
 
 
@@ -204,14 +204,16 @@ def run_index(
 ) -> Response:
     """Queue the index of a framework and go to its job."""
     given = {"basis": basis, "year": year, "digital": digital}
-    wanted = checked(room.RunIndexRequest, framework=code, **{name: value for name, value in given.items() if value})
-    return see_other(f"/jobs/{room.run_index(visitor.actor, workspace, wanted, key=key).job}")
+    wanted = checked(
+        commands.RunIndexRequest, framework=code, **{name: value for name, value in given.items() if value}
+    )
+    return see_other(f"/jobs/{commands.run_index(visitor.actor, workspace, wanted, key=key).job}")
 
 
 @router.post("/assess/frameworks/{code}/drop")
 def drop(visitor: VisitorDep, workspace: WorkspaceDep, code: FrameworkCode, key: Key) -> Response:
     """Take a framework of the workspace's own away."""
-    room.drop_framework(visitor.actor, workspace, room.One(framework=code), key=key)
+    commands.drop_framework(visitor.actor, workspace, room.One(framework=code), key=key)
     return see_other("/assess/frameworks", done="dropped")
 
 

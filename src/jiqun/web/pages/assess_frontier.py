@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request, Response
 
-from jiqun.assess import desk
+from jiqun.assess import commands, desk
 from jiqun.assess import operations as room
 from jiqun.assess.annual_report import shortened
 from jiqun.assess.frontier_document import efficiency_document
@@ -53,7 +53,7 @@ def run(
 ) -> Response:
     """Queue a frontier and go to its job."""
     wanted = checked(
-        room.RunFrontierRequest,
+        commands.RunFrontierRequest,
         name=name.strip().lower(),
         inputs=tuple(inputs or ()),
         outputs=tuple(outputs or ()),
@@ -61,7 +61,7 @@ def run(
         bootstrap=1000 if intervals else 0,
         drop=bool(drop),
     )
-    return see_other(f"/jobs/{room.run_frontier(visitor.actor, workspace, wanted, key=key).job}")
+    return see_other(f"/jobs/{commands.run_frontier(visitor.actor, workspace, wanted, key=key).job}")
 
 
 @router.get("/assess/frontier/{name}.{form:ending}")

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
-from jiqun.assess import desk
+from jiqun.assess import commands, desk
 from jiqun.assess import operations as room
 from jiqun.assess.index_document import built_table
 from jiqun.assess.index_report import IndexReport, Reweighted
@@ -181,8 +181,8 @@ def run_uncertainty(
     key: Key,
 ) -> Response:
     """Queue the question of how sure ranks are and go to its job."""
-    wanted = room.RunSureRequest(framework=code)
-    return see_other(f"/jobs/{room.run_uncertainty(visitor.actor, workspace, wanted, key=key).job}")
+    wanted = commands.RunSureRequest(framework=code)
+    return see_other(f"/jobs/{commands.run_uncertainty(visitor.actor, workspace, wanted, key=key).job}")
 
 
 @router.post("/assess/index/{code}/publish")
@@ -194,8 +194,8 @@ def publish(
     show: Annotated[str, Form(max_length=3)] = "",
 ) -> Response:
     """Open the index to all, or close it."""
-    wanted = room.PublishRequest(framework=code, show=show == "yes")
-    room.publish_index(visitor.actor, workspace, wanted, key=key)
+    wanted = commands.PublishRequest(framework=code, show=show == "yes")
+    commands.publish_index(visitor.actor, workspace, wanted, key=key)
     return see_other(f"/assess/index/{code}", done="published" if wanted.show else "closed")
 
 
