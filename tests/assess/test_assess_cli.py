@@ -98,3 +98,14 @@ def test_options_of_a_file_are_refused_without_one(run, filled, tmp_path):
     code, _, err = run("assess", "index", "-F", "nix", "-w", filled.path)
     assert code == 2
     assert "mine" in err
+
+
+def test_frameworks_of_the_workspace_are_listed_shown_and_written(run, filled, tmp_path):
+    code, out, _ = run("assess", "frameworks", "-w", filled.path, "--format", "csv")
+    assert code == 0
+    assert {row["code"]: row["status"] for row in rows_of(out)}["mine"] == "own"
+    code, out, _ = run("assess", "frameworks", "mine", "-w", filled.path, "--format", "csv")
+    assert [row["code"] for row in rows_of(out)] == ["beyond_chance", "variety", "joint_projects"]
+    written = tmp_path / "copy.toml"
+    assert run("assess", "frameworks", "mine", "-w", filled.path, "-o", written)[0] == 0
+    assert written.read_text(encoding="utf-8") == FRAMEWORK

@@ -89,6 +89,7 @@ def test_intervals_belong_to_their_index_and_follow_the_boundary(filled):
     assert (read.ranks["low"] <= read.ranks["rank"]).all()
     assert desk.find_uncertainty(filled, index) is not None
     assert desk.run_uncertainty(LOCAL, filled, SURE).id == sure.id
+    assert sure.values["remarks"] == []
     other = desk.run_index(LOCAL, filled, replace(MINE, year=2023, weights=(("made", 1.0), ("tied", 0.0))))
     assert desk.find_uncertainty(filled, other) is None
 
@@ -101,6 +102,8 @@ def test_intervals_are_those_of_the_function(filled):
         frame, index.framework, normalise=("minmax", "percentile"), weight_spread=0.25, leave_out=True, runs=100, sensitivity=16
     )  # fmt: skip
     assert sure.ranks.equals(wanted.ranks)
+    told = IndexReport(desk.latest(filled, desk.INDEX, "mine"), desk.latest(filled, desk.SURE, "mine")).remarks
+    assert [one.code for one in told] == ["JQ-ASSESS-078"]  # no other search: the boundary did not vary
     assert sure.dominance.equals(wanted.dominance)
 
 

@@ -163,15 +163,17 @@ def publish_index(actor: Actor, workspace: Workspace, request: PublishRequest, *
     WorkspaceError
         JQ-ASSESS-069: there is no index.
     """
+    current = desk.latest(workspace, desk.INDEX, request.framework).id
 
     def write(_tx: Transaction) -> JSON:
-        return {"index": desk.publish_index(actor, workspace, request.framework, show=request.show).values["index"]}
+        return {"index": current}
 
     told = request.model_dump(mode="json")
     answer: Any = workspace.database.command(
         actor, key, "assess.publish_index", write, request=told, subject=request.framework
     )
-    return PublishAnswer(index=answer["index"])
+    desk.publish_index(actor, workspace, request.framework, show=request.show, index=answer["index"])
+    return PublishAnswer(index=answer["index"] if request.show else None)
 
 
 def _queued(actor: Actor, workspace: Workspace, kind: str, request: Model, key: str, *, subject: str) -> JobAnswer:

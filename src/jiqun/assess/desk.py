@@ -219,7 +219,10 @@ def run_uncertainty(
     )  # fmt: skip
     progress("draws", 1, 1)
     tables = uncertainty_tables(found) | {"searches": searches}
-    remarks = [
+    remarks = []
+    if choice.boundary and not alternatives and index.values["basis"] == "clusters":
+        remarks.append(asdict(Remark.of("JQ-ASSESS-078")))
+    remarks += [
         asdict(Remark.of("JQ-ASSESS-075", boundary=row["boundary"], units=row["units"], of=row["of"]))
         for row in searches.filter(~pl.col("used")).to_dicts()
     ]
@@ -356,8 +359,12 @@ def _compared(workspace: Workspace, choice: FrontierChoice) -> tuple[pl.DataFram
     return wide.with_columns(absent_now).sort("unit").select("unit", *dict.fromkeys(wanted)), int(year), snapshot.input
 
 
-def publish_index(actor: Actor, workspace: Workspace, framework: str, *, show: bool = True) -> StoredResult:
-    """Open the current index of a framework, with its intervals, to members and the public 发布指数; or close it again.
+def publish_index(
+    actor: Actor, workspace: Workspace, framework: str, *, show: bool = True, index: str | None = None
+) -> StoredResult:
+    """Open an index of a framework, with its intervals, to members and the public 发布指数; or close what is open.
+
+    `index`: its id; None: the current one.
 
     Raises
     ------
@@ -365,9 +372,11 @@ def publish_index(actor: Actor, workspace: Workspace, framework: str, *, show: b
         JQ-ASSESS-069: there is no index.
     """
     actor.require("assess.publish_index", *PUBLISHES)
-    index = latest(workspace, INDEX, framework)
-    told = {"index": index.id if show else None}
-    lineage = Lineage("assess.publish", VERSION, {"framework": framework} | told, (Source(index.kind, index.id),))
+    found = latest(workspace, INDEX, framework)
+    if index is not None:
+        found = workspace.result(found.kind, index) or found
+    told = {"index": found.id if show else None}
+    lineage = Lineage("assess.publish", VERSION, {"framework": framework} | told, (Source(found.kind, found.id),))
     return workspace.put_result(kind_of(PUBLISHED, framework), lineage, {}, dict(told))
 
 

@@ -212,8 +212,8 @@ class IndexReport:
         """What one has to know of the table and of the boundaries."""
         return (*remarks_of(self.stored), *(remarks_of(self.sure) if self.sure else ()))
 
-    def ranks_table(self, link: Callable[[str], str] | None = None) -> Table:
-        """Scores and ranks of all units, with the interval of each rank where it is known."""
+    def ranks_table(self, link: Callable[[str], str] | None = None, most: int | None = None) -> Table:
+        """Scores and ranks of all units, with the interval of each rank where it is known; `most`: of the first so many."""
         frame = self.found.scores
         heads = score_heads(self.found)
         if self.uncertainty is not None:
@@ -226,13 +226,14 @@ class IndexReport:
                 | interval
                 | {k: v for k, v in heads.items() if k not in {"unit", "rank"}}
             )
-        table = built_table("scores", Text("得分与名次", "Scores and ranks"), frame, heads, self.source, self.as_of)
-        links = tuple(link(unit) for unit in frame["unit"]) if link else ()
+        title = Text("得分与名次", "Scores and ranks")
+        table = built_table("scores", title, frame, heads, self.source, self.as_of, most)
+        links = tuple(link(unit) for unit in frame["unit"].head(len(table.rows))) if link else ()
         return replace(self.named(table), links=links)
 
-    def figure(self, link: Callable[[str], str] | None = None) -> Figure:
+    def figure(self, link: Callable[[str], str] | None = None, most: int | None = None) -> Figure:
         """Ranks as bars with their intervals; scores where no intervals are known."""
-        table = self.ranks_table(link)
+        table = self.ranks_table(link, most)
         if self.uncertainty is None:
             root = self.framework.root
             bars = tuple(

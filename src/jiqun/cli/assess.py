@@ -13,7 +13,7 @@ import typer
 
 from jiqun.assess import desk
 from jiqun.assess.composite import composite_index
-from jiqun.assess.framework import Framework, check_framework, framework_of, shipped, shipped_text
+from jiqun.assess.framework import Framework, check_framework, framework_of
 from jiqun.assess.index_document import framework_table, index_document, tables_of, uncertainty_document
 from jiqun.assess.rank_uncertainty import uncertainty
 from jiqun.cli import assess_workspace as stored
@@ -110,17 +110,19 @@ def frameworks(
         str | None, typer.Argument(metavar="NAME", help="A shipped code, or a file to check 检查; none: list all.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the shipped framework 写出 as .toml, to start from.")
+        Path | None, typer.Option("--output", "-o", help="Write the framework 写出 as .toml, to start from.")
     ] = None,
+    workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Indicator frameworks 指标体系: list them, show one's indicators, check a file and list all its problems.
+    """Indicator frameworks 指标体系, also those of a workspace: list them, show one's indicators, check a file for all problems.
 
     Example: jiqun assess frameworks competitiveness -o mine.toml
     """
     if name is None:
         rows = [
-            (one.code, one.zh, one.en, one.version, one.status, len(one.codes), *_origins(one)) for one in shipped()
+            (one.code, one.zh, one.en, one.version, one.status, len(one.codes), *_origins(one))
+            for one in stored.frameworks(workspace)
         ]
         names = ["code", "zh", "en", "version", "status", "indicators", "atlas", "table", "survey"]
         write(pl.DataFrame(rows, schema=names, orient="row"), form)
@@ -130,7 +132,7 @@ def frameworks(
         )
         return
     if output is not None:
-        _write_text(output, shipped_text(framework_of(name).code))
+        _write_text(output, stored.text_of(workspace, name))
         return
     if Path(name).suffix.lower() in {".toml", ".csv"} and Path(name).is_file():
         problems = check_framework(Path(name).read_text(encoding="utf-8-sig", errors="replace"), name).problems
@@ -138,7 +140,8 @@ def frameworks(
             note(problem.render())
         if problems:
             raise typer.Exit(1)
-    write(framework_table(framework_of(name)), form)
+    own = {one.code: one for one in stored.frameworks(workspace)}
+    write(framework_table(own[name] if name in own else framework_of(name)), form)
 
 
 def index(

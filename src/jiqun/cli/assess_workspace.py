@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from jiqun.assess import desk
+from jiqun.assess import desk, own_frameworks
+from jiqun.assess.framework import Framework, framework_of, shipped, shipped_text
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.index_document import uncertainty_document
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.stored import remarks_of, restored_efficiency, restored_uncertainty
 from jiqun.cli.output import note, progress, say
-from jiqun.cli.workspace import WorkspaceOption, open_workspace
+from jiqun.cli.workspace import WorkspaceOption, open_workspace, workspace_path
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Document
 from jiqun.core.errors import UsageError, current_language
@@ -35,6 +36,20 @@ DigitalOption = Annotated[
 def alone(unit: str, year: str | None) -> dict[str, Any]:
     """Options of a file that nothing comes of without one."""
     return {"--unit": unit != "unit", "--year": year}
+
+
+def frameworks(folder: Path | None) -> list[Framework]:
+    """The frameworks of the workspace, if there is one, and those that are shipped."""
+    if workspace_path(folder) is None:
+        return list(shipped())
+    return [one.framework for one in own_frameworks.kept(open_workspace(folder)).values()]
+
+
+def text_of(folder: Path | None, name: str) -> str:
+    """The TOML of a framework of the workspace, if there is one, or of a shipped one."""
+    if workspace_path(folder) is None:
+        return shipped_text(framework_of(name).code)
+    return own_frameworks.text_of(open_workspace(folder), name)
 
 
 def index(

@@ -22,7 +22,8 @@ from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
 router = APIRouter()
 Unit = Annotated[str, Query(min_length=1, max_length=200)]
-SHOWN = 30
+SHOWN, LISTED = 30, 300
+"""Rows of a table on the page, and units of the list of ranks; twins and files have all."""
 _PREFIX = "w_"
 _HEADS: dict[str, tuple[str, str, Any, int]] = {
     "unit": ("单元", "unit", "text", 0),
@@ -209,7 +210,7 @@ def _drawn(visitor: Visitor, shown: IndexReport, code: str) -> tuple[Html, Html,
 
     main = parts.drawn_once(
         (*key, "main"), base, language, {},
-        lambda: _document(shown, (*shown.head(), shown.figure(link), shown.parts_table(SHOWN, link))),
+        lambda: _document(shown, (*shown.head(), shown.figure(link, LISTED), shown.parts_table(SHOWN, link))),
         bare=True,
     )  # fmt: skip
     more = parts.drawn_once(
