@@ -84,7 +84,7 @@ class Child:
         return int(patiently(lambda: re.search(r"http://127\.0\.0\.1:(\d+)/", self.said()))[1])
 
 
-def patiently(question, seconds=120):
+def patiently(question, seconds=300):
     """The first answer that is true."""
     end = time.monotonic() + seconds
     while not (answer := question()):

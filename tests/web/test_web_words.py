@@ -101,7 +101,7 @@ def test_every_step_that_a_job_tells_has_words():
     )
     told = {
         step
-        for room in ("accounts", "atlas", "intake", "store", "survey", "classify", "roster")
+        for room in ("accounts", "atlas", "intake", "store", "survey", "classify", "roster", "assess")
         for path in (ROOT.parent / room).glob("*.py")
         for step in (found for how in (direct, handed) for found in re.findall(how, path.read_text(encoding="utf-8")))
     }

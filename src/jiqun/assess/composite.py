@@ -224,7 +224,7 @@ def climb(
             if how != "arithmetic":
                 raise UsageError("JQ-ASSESS-032", what="aggregate", value=how, expected="arithmetic (weights = bod)")
             best, used[parent] = benefit_of_the_doubt(
-                values, share_low=steps.share_low, share_high=steps.share_high, parent=parent
+                values, share_low=steps.share_low, share_high=steps.share_high, share_of=steps.share_of, parent=parent
             )
             scores[parent] = steps.high * best
             continue

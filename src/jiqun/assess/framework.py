@@ -37,6 +37,7 @@ Imputation = Literal["none", "mean", "median", "group_mean", "group_median", "ne
 Treatment = Literal["none", "winsorise", "log", "winsorise_or_log"]
 Normalisation = Literal["minmax", "z", "rank", "percentile", "none"]
 Weighting = Literal["given", "equal", "entropy", "critic", "pca", "ahp", "budget", "bod"]
+ShareOf = Literal["score", "weights"]
 Aggregation = Literal["arithmetic", "geometric", "harmonic", "mpi_minus", "mpi_plus"]
 
 
@@ -112,7 +113,8 @@ class Steps(Model):
     ends of the normalised scale (min-max, percentile), `mean` and `sd` those of z-scores. `screen`: least share of
     indicators that a unit must have, before or after imputation. `missing`: what to do where a value is still absent.
     `consistency`: largest consistency ratio of judgements; `eigenvalue`: components beyond it count in PCA weights;
-    `share_low`, `share_high`: bounds of an indicator's share in a benefit-of-the-doubt score.
+    `share_low`, `share_high`: bounds of an indicator's share under benefit of the doubt, of a unit's score or (`share_of`) of
+    the sum of its weights.
     """
 
     group: str | None = None
@@ -137,6 +139,7 @@ class Steps(Model):
     eigenvalue: Annotated[float, Field(gt=0)] = 1.0
     share_low: Annotated[float, Field(ge=0, le=1)] = 0.0
     share_high: Annotated[float, Field(gt=0, le=1)] = 1.0
+    share_of: ShareOf = "score"
 
 
 class Framework(Model):

@@ -45,8 +45,8 @@ CHOICES = {
 Heads = dict[str, tuple[str, str, Kind, int]]
 """Of a table: column to zh, en, kind and digits."""
 
-_UNIT: Heads = {"unit": ("单元", "unit", "text", 0)}
-_RANKS: Heads = {
+UNIT: Heads = {"unit": ("单元", "unit", "text", 0)}
+RANKS: Heads = {
     "rank": ("名次", "rank", "integer", 0),
     "median": ("名次中位数", "median rank", "integer", 0),
     "low": ("名次下限", "rank from", "integer", 0),
@@ -55,7 +55,7 @@ _RANKS: Heads = {
     "worst": ("最差", "worst", "integer", 0),
     "p_top": ("进入前列的概率", "chance to be among the top", "probability", 3),
 }
-_TRACE: Heads = {
+TRACE: Heads = {
     "indicator": ("指标", "indicator", "text", 0),
     NAME: ("名称", "name", "text", 0),
     "raw": ("原值", "raw", "number", 4),
@@ -70,7 +70,7 @@ _TRACE: Heads = {
     "contribution": ("贡献", "contribution", "number", 3),
     "against_median": ("与中位数相比", "against the median", "number", 3),
 }
-_WEIGHTS: Heads = {
+WEIGHTS: Heads = {
     "code": ("代码", "code", "text", 0),
     NAME: ("名称", "name", "text", 0),
     "parent": ("上级", "parent", "text", 0),
@@ -97,12 +97,12 @@ _RELIABILITY: Heads = {
     "children": ("下级数", "children", "integer", 0),
     "alpha": ("克隆巴赫系数", "Cronbach's alpha", "number", 3),
 }
-_FACTORS: Heads = {
+FACTORS: Heads = {
     "factor": ("因素", "factor", "text", 0),
     NAME: ("名称", "name", "text", 0),
     "alternatives": ("备选", "alternatives", "text", 0),
 }
-_SENSITIVITY: Heads = {
+SENSITIVITY: Heads = {
     "output": ("结果", "output", "text", 0),
     "factor": ("因素", "factor", "text", 0),
     NAME: ("名称", "name", "text", 0),
@@ -113,7 +113,7 @@ _SENSITIVITY: Heads = {
     "total_low": ("总效应下限", "total from", "number", 3),
     "total_high": ("总效应上限", "total to", "number", 3),
 }
-_BOUNDARIES: Heads = {
+BOUNDARIES: Heads = {
     "boundary": ("边界", "boundary", "text", 0),
     "indicators": ("随边界变化的指标", "indicators that follow it", "text", 0),
     "weight_covered": ("其总权重", "their weight", "share", 1),
@@ -133,9 +133,9 @@ def index_document(found: CompositeIndex, inputs: Sequence[Source] = (), *, full
     framework = found.framework
     most = None if full else SHOWN
     year = "" if found.year is None else str(found.year)
-    source = _source(framework)
-    called = _called(framework)
-    trace = _UNIT | _TRACE
+    source = source_text(framework)
+    called = names_of(framework)
+    trace = UNIT | TRACE
     if not full:
         trace = {key: trace[key] for key in READ}
     steps = [
@@ -143,22 +143,22 @@ def index_document(found: CompositeIndex, inputs: Sequence[Source] = (), *, full
             "where-from",
             Text("每个得分从何而来", "Where each score comes from"),
             (
-                _table(
+                built_table(
                     "trace",
                     Text("逐项溯源", "Trace"),
-                    _traces(found),
+                    traces(found),
                     trace,
                     source,
                     year,
                     most,
                     ("indicator", called),
                 ),
-                _table(
-                    "weights", Text("权重", "Weights"), found.weights, _WEIGHTS, source, year, None, ("code", called)
+                built_table(
+                    "weights", Text("权重", "Weights"), found.weights, WEIGHTS, source, year, None, ("code", called)
                 ),
             ),
         ),
-        Section("each-step", Text("各步做了什么", "What each step did"), tuple(_steps(found, source, year, most))),
+        Section("each-step", Text("各步做了什么", "What each step did"), tuple(step_tables(found, source, year, most))),
     ]
     lead = Text(
         f"{len(found.units)} 个单元，{len(framework.codes)} 项指标",
@@ -169,19 +169,21 @@ def index_document(found: CompositeIndex, inputs: Sequence[Source] = (), *, full
         for row in found.scores.head(SHOWN).to_dicts()
         if row[framework.root] is not None
     )
-    scores = _table("scores", Text("得分与名次", "Scores and ranks"), found.scores, _score_heads(found), source, year)
+    scores = built_table(
+        "scores", Text("得分与名次", "Scores and ranks"), found.scores, score_heads(found), source, year
+    )
     blocks: tuple[Block, ...] = (
-        *_said(framework),
+        *said(framework),
         KeyFigures(
             (
-                KeyFigure(_number(len(found.units)), Text("被评单元", "units rated")),
-                KeyFigure(_number(found.screened.height), Text("因缺数据未评", "left out for lack of data")),
-                KeyFigure(_number(found.imputed.height), Text("插补的数值", "values imputed")),
+                KeyFigure(counted_text(len(found.units)), Text("被评单元", "units rated")),
+                KeyFigure(counted_text(found.screened.height), Text("因缺数据未评", "left out for lack of data")),
+                KeyFigure(counted_text(found.imputed.height), Text("插补的数值", "values imputed")),
             )
         ),
         Figure("scores-figure", _leader(found), Text("得分", "score"), Bars(bars, Text("分", "points")), scores),
         *steps,
-        _method(framework),
+        method_section(framework),
     )
     return Document(framework.title, lead, blocks, _lineage("assess.composite_index", framework, inputs, {}))
 
@@ -201,7 +203,7 @@ def _leader(found: CompositeIndex) -> Text:
 
 def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, full: bool = True) -> Document:
     """The report of how sure ranks are 排名不确定性报告: rank intervals, what moves them, who leads whom."""
-    framework, source = found.framework, _source(found.framework)
+    framework, source = found.framework, source_text(found.framework)
     most = None if full else SHOWN
     sure = found.ranks.filter(pl.col("low") == pl.col("high")).height
     lead = Text(
@@ -212,21 +214,21 @@ def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, f
         Bar(Text(str(row["unit"]), str(row["unit"])), row["median"], row["low"], row["high"])
         for row in found.ranks.head(SHOWN).to_dicts()
     )
-    ranks = _table("ranks", Text("名次区间", "Rank intervals"), found.ranks, _UNIT | _RANKS, source)
+    ranks = built_table("ranks", Text("名次区间", "Rank intervals"), found.ranks, UNIT | RANKS, source)
     choices = ("factor", CHOICES)
     title = Text("哪些选择在变", "What varies")
-    tables: list[Block] = [_table("factors", title, found.factors, _FACTORS, source, called=choices)]
+    tables: list[Block] = [built_table("factors", title, found.factors, FACTORS, source, called=choices)]
     if found.sensitivity.height:
         whole = found.sensitivity.filter(pl.col("output") == SHIFT) if not full else found.sensitivity
         title = Text("哪个因素影响名次", "Which choice moves ranks")
-        tables.append(_table("sensitivity", title, whole, _SENSITIVITY, source, called=choices))
+        tables.append(built_table("sensitivity", title, whole, SENSITIVITY, source, called=choices))
     if found.boundaries.height:
         title = Text("集群边界", "Cluster boundary")
-        tables.append(_table("boundaries", title, found.boundaries, _BOUNDARIES, source))
+        tables.append(built_table("boundaries", title, found.boundaries, BOUNDARIES, source))
     title = Text("两两比较", "Pairwise comparison")
-    tables.append(_table("dominance", title, found.dominance, _DOMINANCE, source, "", most))
+    tables.append(built_table("dominance", title, found.dominance, _DOMINANCE, source, "", most))
     blocks: tuple[Block, ...] = (
-        *_said(framework),
+        *said(framework),
         Figure(
             "ranks-figure",
             lead,
@@ -242,7 +244,7 @@ def uncertainty_document(found: Uncertainty, inputs: Sequence[Source] = (), *, f
             ),
             "caution",
         ),
-        _method(framework),
+        method_section(framework),
     )
     more = {"runs": found.runs, "factors": dict(found.factors.iter_rows())}
     title = Text(f"{framework.zh}：名次有多可靠", f"{framework.en}: how sure ranks are")
@@ -266,16 +268,19 @@ def tables_of(blocks: Sequence[Block]) -> Iterator[Table]:
             yield from tables_of(block.blocks)
 
 
-def _said(framework: Framework) -> tuple[Paragraph, ...]:
+def said(framework: Framework) -> tuple[Paragraph, ...]:
+    """That a proposal is one, and what the framework says of itself."""
     about = (Paragraph(Text(framework.about_zh, framework.about_en)),) if framework.about_en else ()
     return (Paragraph(PROPOSAL, "caution"), *about) if framework.status == "proposal" else about
 
 
-def _number(count: int) -> Text:
+def counted_text(count: int) -> Text:
+    """A count in words."""
     return Text(f"{count:,}", f"{count:,}")
 
 
-def _source(framework: Framework) -> Text:
+def source_text(framework: Framework) -> Text:
+    """What stands below a table as its source."""
     return Text(
         f"jiqun 计算；指标体系“{framework.zh}”第 {framework.version} 版",
         f"Computed by jiqun; framework “{framework.en}”, version {framework.version}",
@@ -287,7 +292,7 @@ def _lineage(method: str, framework: Framework, inputs: Sequence[Source], more: 
     return Lineage(method, "1", told | {"steps": framework.steps.model_dump(mode="json")} | dict(more), tuple(inputs))
 
 
-def _table(
+def built_table(
     name: str,
     title: Text,
     frame: pl.DataFrame,
@@ -315,36 +320,40 @@ def _table(
     return Table(name, title, columns, rows, source, as_of, note)
 
 
-def _score_heads(found: CompositeIndex) -> Heads:
-    heads: Heads = _UNIT | {"rank": _RANKS["rank"]}
+def score_heads(found: CompositeIndex) -> Heads:
+    """The columns of `scores`."""
+    heads: Heads = UNIT | {"rank": RANKS["rank"]}
     for dimension in found.framework.dimensions:
         heads[dimension.code] = (dimension.zh, dimension.en, "number", 2)
     return heads | {"observed": ("有实测数据的权重", "weight with data of its own", "share", 0)}
 
 
-def _called(framework: Framework) -> dict[str, Text]:
+def names_of(framework: Framework) -> dict[str, Text]:
+    """What dimensions and indicators are called, by code."""
     return {node.code: node.title for node in framework.nodes}
 
 
-def _traces(found: CompositeIndex) -> pl.DataFrame:
+def traces(found: CompositeIndex) -> pl.DataFrame:
+    """The traces of all units, by rank."""
     order = found.scores["unit"].to_list()
     return pl.concat([found.trace(unit).select(pl.lit(unit).alias("unit"), pl.all()) for unit in order])
 
 
-def _steps(found: CompositeIndex, source: Text, year: str, most: int | None) -> Iterator[Block]:
-    codes: Heads = _UNIT | {one.code: (one.zh, one.en, "number", 4) for one in found.framework.indicators}
+def step_tables(found: CompositeIndex, source: Text, year: str, most: int | None) -> Iterator[Block]:
+    """What each step did, as tables; those without rows are left out."""
+    codes: Heads = UNIT | {one.code: (one.zh, one.en, "number", 4) for one in found.framework.indicators}
     parts: tuple[tuple[str, Text, pl.DataFrame, Heads], ...] = (
         (
             "screened",
             Text("因缺数据未评的单元", "Units left out"),
             found.screened,
-            _UNIT | {"share": ("数据齐全率", "share of data", "share", 0)},
+            UNIT | {"share": ("数据齐全率", "share of data", "share", 0)},
         ),
         (
             "imputed",
             Text("插补的数值", "Values imputed"),
             found.imputed,
-            _UNIT
+            UNIT
             | {
                 "indicator": ("指标", "indicator", "text", 0),
                 "rule": ("规则", "rule", "text", 0),
@@ -359,10 +368,11 @@ def _steps(found: CompositeIndex, source: Text, year: str, most: int | None) -> 
     )
     for name, title, frame, heads in parts:
         if frame.height:
-            yield _table(name, title, frame, heads, source, year, most)
+            yield built_table(name, title, frame, heads, source, year, most)
 
 
-def _method(framework: Framework) -> Section:
+def method_section(framework: Framework) -> Section:
+    """How an index is computed, with its parameters."""
     steps = framework.steps
     told = "; ".join(f"{name} = {value}" for name, value in steps.model_dump(mode="json").items() if value is not None)
     return Section(

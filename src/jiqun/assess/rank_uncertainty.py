@@ -448,7 +448,9 @@ def _sensitivities(
 def _factors(space: _Space, framework: Framework) -> pl.DataFrame:
     def told(change: Change) -> str:
         return ", ".join(
-            str(v) if k in {"impute", "treat", "normalise", "weights", "aggregate"} else f"{k}={v}"
+            " / ".join(v if isinstance(v, tuple) else (str(v),))
+            if k in {"impute", "treat", "normalise", "weights", "aggregate"}
+            else f"{k}={v}"
             for k, v in change.items()
         )
 

@@ -104,7 +104,8 @@ def indicator_columns(
 ) -> pl.DataFrame:
     """A long table (one row per unit and indicator) as the wide one that `composite_index` takes 长表转宽表.
 
-    Where a column `measure` names the unit of every value, it must be the one that the framework names.
+    Where a column `measure` names the unit of every value, it must be the one that the framework names; of an indicator
+    with a denominator, whose values are not in that unit yet, one and the same.
 
     Raises
     ------
@@ -124,9 +125,10 @@ def indicator_columns(
     if measure:
         for one in framework.indicators:
             met = table.filter(pl.col(indicator) == one.code, pl.col(value).is_not_null())[measure].unique().sort()
-            if met.len() and met.to_list() != [one.unit]:
+            expected = one.unit if one.denominator is None else met.first()
+            if met.len() and met.to_list() != [expected]:
                 told = ", ".join(map(str, met))
-                raise MeasureInputError("JQ-ASSESS-021", indicator=one.code, measures=told, expected=one.unit)
+                raise MeasureInputError("JQ-ASSESS-021", indicator=one.code, measures=told, expected=expected)
     twice = table.filter(pl.struct(*by, indicator).is_duplicated())
     if twice.height:
         raise MeasureInputError("JQ-ASSESS-012", unit=f"{twice[unit][0]}, {twice[indicator][0]}", count=twice.height)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import linprog
 
-from jiqun.assess.framework import Budget, Framework, Judgement, Weighting, checked_sum
+from jiqun.assess.framework import Budget, Framework, Judgement, ShareOf, Weighting, checked_sum
 from jiqun.core.arrays import Floats
 from jiqun.core.errors import MeasureInputError
 
@@ -225,22 +225,29 @@ def _spent(framework: Framework, parent: str, children: Sequence[str]) -> Floats
 
 
 def benefit_of_the_doubt(
-    values: Floats, *, share_low: float = 0.0, share_high: float = 1.0, parent: str = "index"
+    values: Floats,
+    *,
+    share_low: float = 0.0,
+    share_high: float = 1.0,
+    share_of: ShareOf = "score",
+    parent: str = "index",
 ) -> tuple[Floats, Floats]:
     """Benefit of the doubt 最有利赋权: every unit under the weights that flatter it most.
 
         max_w Σ_j w_j y_uj   s.t.  Σ_j w_j y_vj ≤ 1 for all units v,  w ≥ 0,
-        share_low · Σ w y_u ≤ w_j y_uj ≤ share_high · Σ w y_u
+        share_low · Σ w y_u ≤ w_j y_uj ≤ share_high · Σ w y_u      share_of = "score"
+        share_low · Σ w ≤ w_j ≤ share_high · Σ w                    share_of = "weights"
 
-    Returns scores (1: no unit is better under one's own weights) and weights, units × indicators. The bounds are on
-    shares of the rated unit's score, so they do not depend on units of measure.
+    Returns scores (1: no unit is better under one's own weights) and weights, units × indicators. Bounds on shares of the
+    rated unit's score do not depend on units of measure; bounds on shares of the sum of weights hold for normalised values.
 
     Raises
     ------
     MeasureInputError
         JQ-ASSESS-028: a value is missing or negative. JQ-ASSESS-029: no weights keep the bounds.
 
-    Source: Cherchye, Moesen, Rogge and Van Puyenbroeck (2007), Social Indicators Research 82(1), 111–145.
+    Source: Cherchye, Moesen, Rogge and Van Puyenbroeck (2007), Social Indicators Research 82(1), 111–145; bounds on the
+    weights as in OECD/JRC (2008), Table 23 (0.10 to 0.15 of eight indicators).
 
     Examples
     --------
@@ -259,12 +266,13 @@ def benefit_of_the_doubt(
     y = values / scale
     scores, weights = np.zeros(n), np.zeros((n, k))
     for u in range(n):
-        own = np.diag(y[u])
+        bound = y[u] if share_of == "score" else 1 / scale
+        own, whole = np.diag(bound), np.tile(bound, (k, 1))
         bounds = []
         if share_low > 0:
-            bounds.append(share_low * np.tile(y[u], (k, 1)) - own)
+            bounds.append(share_low * whole - own)
         if share_high < 1:
-            bounds.append(own - share_high * np.tile(y[u], (k, 1)))
+            bounds.append(own - share_high * whole)
         rows = np.vstack([y, *bounds])
         limits = np.concatenate([np.ones(n), np.zeros(len(rows) - n)])
         solved = linprog(-y[u], A_ub=rows, b_ub=limits, bounds=(0, None), method="highs")

@@ -11,23 +11,30 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
+from jiqun.assess import desk
 from jiqun.assess.composite import composite_index
-from jiqun.assess.framework import Framework, check_framework, framework_of, shipped, shipped_text
+from jiqun.assess.framework import Framework, check_framework, framework_of
 from jiqun.assess.index_document import framework_table, index_document, tables_of, uncertainty_document
 from jiqun.assess.rank_uncertainty import uncertainty
+from jiqun.cli import assess_workspace as stored
 from jiqun.cli import frontier
 from jiqun.cli.output import Format, note, say, write
 from jiqun.cli.report import LanguageOption, Tongue
 from jiqun.cli.report import write as write_report
 from jiqun.cli.tables import read_table, source_of
+from jiqun.cli.workspace import WorkspaceOption
 from jiqun.core.clock import system_clock
 from jiqun.core.document import Document, Text
 from jiqun.core.errors import UsageError, current_language
 from jiqun.report import tables
 
 TableArgument = Annotated[
-    Path,
-    typer.Argument(metavar="TABLE", help="CSV, Excel or Parquet 评价数据表: a row per unit, a column per indicator."),
+    Path | None,
+    typer.Argument(
+        metavar="[TABLE]",
+        help="CSV, Excel or Parquet 评价数据表: a row per unit, a column per indicator; default: what the workspace has.",
+        show_default=False,
+    ),
 ]
 FrameworkOption = Annotated[
     str,
@@ -64,6 +71,7 @@ class Show(StrEnum):
     """A table of an index."""
 
     scores = "scores"
+    coverage = "coverage"
     trace = "trace"
     weights = "weights"
     normalised = "normalised"
@@ -92,6 +100,7 @@ def register(app: typer.Typer) -> None:
     assess.command("frameworks")(frameworks)
     assess.command("index")(index)
     assess.command("uncertainty")(uncertain)
+    assess.command("publish")(stored.publish)
     frontier.register(assess)
     app.add_typer(assess, name="assess")
 
@@ -101,17 +110,19 @@ def frameworks(
         str | None, typer.Argument(metavar="NAME", help="A shipped code, or a file to check 检查; none: list all.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the shipped framework 写出 as .toml, to start from.")
+        Path | None, typer.Option("--output", "-o", help="Write the framework 写出 as .toml, to start from.")
     ] = None,
+    workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Indicator frameworks 指标体系: list them, show one's indicators, check a file and list all its problems.
+    """Indicator frameworks 指标体系, also those of a workspace: list them, show one's indicators, check a file for all problems.
 
     Example: jiqun assess frameworks competitiveness -o mine.toml
     """
     if name is None:
         rows = [
-            (one.code, one.zh, one.en, one.version, one.status, len(one.codes), *_origins(one)) for one in shipped()
+            (one.code, one.zh, one.en, one.version, one.status, len(one.codes), *_origins(one))
+            for one in stored.frameworks(workspace)
         ]
         names = ["code", "zh", "en", "version", "status", "indicators", "atlas", "table", "survey"]
         write(pl.DataFrame(rows, schema=names, orient="row"), form)
@@ -121,7 +132,7 @@ def frameworks(
         )
         return
     if output is not None:
-        _write_text(output, shipped_text(framework_of(name).code))
+        _write_text(output, stored.text_of(workspace, name))
         return
     if Path(name).suffix.lower() in {".toml", ".csv"} and Path(name).is_file():
         problems = check_framework(Path(name).read_text(encoding="utf-8-sig", errors="replace"), name).problems
@@ -129,12 +140,13 @@ def frameworks(
             note(problem.render())
         if problems:
             raise typer.Exit(1)
-    write(framework_table(framework_of(name)), form)
+    own = {one.code: one for one in stored.frameworks(workspace)}
+    write(framework_table(own[name] if name in own else framework_of(name)), form)
 
 
 def index(
-    table: TableArgument,
     framework: FrameworkOption,
+    table: TableArgument = None,
     unit: UnitOption = "unit",
     year: YearOption = None,
     of: OfOption = None,
@@ -147,14 +159,28 @@ def index(
     trace: Annotated[
         str | None, typer.Option(metavar="UNIT", help="Instead: the trace of one unit's score 一个单元的得分溯源.")
     ] = None,
+    basis: stored.BasisOption = None,
+    digital: stored.DigitalOption = None,
     output: Output = None,
     language: LanguageOption = None,
+    workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """Composite index 综合指数 of the units of a table, with the trace of every score.
+    """Composite index 综合指数 of the units of a table, or of the workspace (then it is stored), with the trace of every score.
 
     Example: jiqun assess index clusters.xlsx --framework competitiveness --available -o index.xlsx
+
+    Example: jiqun assess index --framework competitiveness --show coverage
     """
+    if table is None:
+        shown = stored.index(
+            workspace, framework, basis, of, digital, _weights(weights), dict(_stepped(steps)), stored.alone(unit, year)
+        )
+        if trace is not None:
+            write(shown.found.trace(stored.unit_of(shown, trace)), form)
+            return
+        _deliver(shown.document(full=_full(output)), show.value, output, language, form)
+        return
     frame = read_table(table)
     told = _framework(framework, frame, steps, available=available)
     found = composite_index(frame, told, unit=unit, year=year, of=of, weights=_weights(weights))
@@ -166,8 +192,8 @@ def index(
 
 
 def uncertain(
-    table: TableArgument,
     framework: FrameworkOption,
+    table: TableArgument = None,
     unit: UnitOption = "unit",
     year: YearOption = None,
     of: OfOption = None,
@@ -206,6 +232,7 @@ def uncertain(
     top: Annotated[int, typer.Option(help="p_top is the chance to be among so many 前几名.", min=1)] = 10,
     level: Annotated[float, typer.Option(help="Of the rank interval 区间水平.", min=0.01, max=0.999)] = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of the draws 随机种子.")] = 20240501,
+    workspace: WorkspaceOption = None,
     show: Annotated[
         ShowSure, typer.Option(help="Which table 哪张表 goes to standard output, .csv and .json.")
     ] = ShowSure.ranks,
@@ -216,7 +243,19 @@ def uncertain(
     """How sure ranks are 排名不确定性: rank intervals over all choices, and which choice matters.
 
     Example: jiqun assess uncertainty clusters.csv -F competitiveness --normalise minmax --normalise percentile
+
+    Example: jiqun assess uncertainty -F competitiveness --runs 2000 -o ranks.docx
     """
+    if table is None:
+        choice = desk.SureChoice(
+            framework, tuple(_ways("impute", impute)), tuple(_ways("treat", treat)), tuple(_ways("normalise", normalise)),
+            tuple(_ways("weights", weighting)), tuple(_ways("aggregate", aggregate)), weight_spread=spread,
+            leave_out=leave_out, runs=runs, sensitivity=sensitivity, top=top, level=level, seed=seed,
+        )  # fmt: skip
+        unused = stored.alone(unit, year) | {"--of": of, "--weights": given, "--set": steps, "--boundary": boundary}
+        document = stored.uncertainty(workspace, choice, unused)
+        _deliver(document, show.value, output, language, form)
+        return
     frame = read_table(table)
     told = _framework(framework, frame, steps, available=available)
     found = uncertainty(
@@ -257,8 +296,12 @@ def _framework(name: str, frame: pl.DataFrame, steps: list[str] | None, *, avail
             share = f"{len(left)}/{len(told.codes)}: {', '.join(left)}"
             say(f"表中没有而未用的指标 {share}", f"Indicators left out, as the table lacks them: {share}")
         told = kept
-    changes = {key: _levels(value) for key, value in _pairs("--set", steps)}
+    changes = dict(_stepped(steps))
     return told.changed(**changes) if changes else told
+
+
+def _stepped(steps: list[str] | None) -> list[tuple[str, str | list[str]]]:
+    return [(key, _levels(value)) for key, value in _pairs("--set", steps)]
 
 
 def _levels(value: str) -> str | list[str]:

@@ -13,9 +13,11 @@ import typer
 from jiqun.assess import frontier
 from jiqun.assess.frontier_document import efficiency_document, productivity_document
 from jiqun.assess.productivity import malmquist
+from jiqun.cli import assess_workspace as stored
 from jiqun.cli import report
 from jiqun.cli.output import Format, as_json, note, progress, write
 from jiqun.cli.tables import read_table, source_of
+from jiqun.cli.workspace import WorkspaceOption
 from jiqun.core.clock import system_clock
 from jiqun.core.document import Document
 from jiqun.core.errors import UsageError, current_language
@@ -81,6 +83,16 @@ class ProductivityTable(StrEnum):
 FileArgument = Annotated[
     Path, typer.Argument(help="CSV, Excel or Parquet with a header row.", exists=True, dir_okay=False)
 ]
+FileOrNone = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="CSV, Excel or Parquet with a header row; default: the workspace's table of indicators.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
 UnitOption = Annotated[str, typer.Option(help="Column that names units.")]
 InputOption = Annotated[list[str], typer.Option("--input", "-i", metavar="COLUMN", help="Input; may be given again.")]
 OutputOption = Annotated[
@@ -89,6 +101,7 @@ OutputOption = Annotated[
 BootstrapOption = Annotated[
     int, typer.Option(help="Samples of the intervals, 100 or more; 2000 are usual.", min=0, max=100_000)
 ]
+LEVEL = 0.95
 LevelOption = Annotated[float, typer.Option(help="Level of the intervals.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the samples.", min=0)]
 ForceOption = Annotated[bool, typer.Option("--force", help="Compute though there are too few units.")]
@@ -108,9 +121,9 @@ def register(assess: typer.Typer) -> None:
 
 
 def dea(
-    file: FileArgument,
     inputs: InputOption,
     outputs: OutputOption,
+    file: FileOrNone = None,
     unit: UnitOption = "unit",
     undesirable: Annotated[
         list[str] | None,
@@ -125,11 +138,19 @@ def dea(
         bool, typer.Option("--super", help="Also efficient units against all others (radial).")
     ] = False,
     bootstrap: BootstrapOption = 0,
-    level: LevelOption = 0.95,
+    level: LevelOption = LEVEL,
     seed: SeedOption = 20240501,
     force: ForceOption = False,
     table: Annotated[EfficiencyTable, typer.Option(help="Which table.")] = EfficiencyTable.scores,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Without FILE: what it is stored as 名称; default: default.")
+    ] = None,
+    year: Annotated[int | None, typer.Option(help="Without FILE: the year 年份; default: the latest.")] = None,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Without FILE: leave out units that lack a value 去掉缺值单元, and say so.")
+    ] = False,
     output: FileOption = None,
+    workspace: WorkspaceOption = None,
     form: FormatOption = Format.table,
 ) -> None:
     """Efficiency frontier 效率前沿 (DEA): score, slacks, peers of every row of a table.
@@ -137,7 +158,21 @@ def dea(
     Example: jiqun assess dea parks.csv --unit park -i staff -i energy --yield revenue --returns crs --bootstrap 2000
 
     Example: jiqun assess dea parks.xlsx --unit park -i staff --yield revenue -b emissions --model sbm -o parks-dea.xlsx
+
+    Example: jiqun assess dea -i employees --yield revenue --name firms --drop
     """
+    if file is None:
+        told_of = {"--unit": unit != "unit", "--level": level != LEVEL}
+        result, document = stored.frontier(
+            workspace, name, told_of, inputs=tuple(inputs), outputs=tuple(outputs), undesirable=tuple(undesirable or ()),
+            year=year, returns=returns.value, model=model.value,
+            orientation=orientation.value if orientation else None, super_efficiency=super_efficiency,
+            bootstrap=bootstrap, seed=seed, drop=drop, force=force,
+        )  # fmt: skip
+        _write(result.table(table.value), output, form, lambda: document)
+        return
+    if name or year or drop:
+        raise UsageError("JQ-ASSESS-077")
     rows = read_table(file)
     with progress() as told:
         found = frontier.dea(
@@ -171,7 +206,7 @@ def productivity(
         Incomplete, typer.Option(help="Units that lack a period: refuse, or drop them from all.")
     ] = Incomplete.refuse,
     bootstrap: BootstrapOption = 0,
-    level: LevelOption = 0.95,
+    level: LevelOption = LEVEL,
     seed: SeedOption = 20240501,
     force: ForceOption = False,
     table: Annotated[ProductivityTable, typer.Option(help="Which table.")] = ProductivityTable.summary,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from jiqun.accounts.mine import unpublished
+from jiqun.assess.annual_report import annual_report
 from jiqun.atlas import desk, measured
 from jiqun.atlas.documents import atlas_document, cluster_document, measures_beside, measures_document, region_document
 from jiqun.atlas.documents.measured import REPORT_ROWS
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
     report.command("region")(region)
     report.command("atlas")(atlas)
     report.command("measures")(measures)
+    report.command("assess")(assess)
 
 
 def cluster(
@@ -128,6 +130,20 @@ def measures(
     result = measured.current(LOCAL, opened, run_id)
     most = None if output.suffix.lower() == ".xlsx" else REPORT_ROWS
     write(measures_document(result, subject_of(opened, result), most=most), output, language, template, opened.clock)
+
+
+def assess(
+    output: Output,
+    language: LanguageOption = None,
+    template: Template = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Annual assessment report 年度评估报告: indices with rank intervals, frontiers, and what is missing.
+
+    Example: jiqun report assess -o assessment.docx --lang zh
+    """
+    opened = open_workspace(workspace)
+    write(annual_report(opened, LOCAL), output, language, template, opened.clock)
 
 
 def _code(result: StoredResult, name: str) -> str:

@@ -42,7 +42,7 @@ _DIGEST = "JIQUN.sha256"
 """The tar header that vouches for settings and inventory, which nothing names."""
 _INVENTORY = "inventory.json"
 _TABLES = "database"
-_LOOSE = ("keys", "uploads", "chains")
+_LOOSE = ("keys", "uploads", "chains", "frameworks")
 """Folders of files that no manifest names. Keys are for their owner only."""
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 

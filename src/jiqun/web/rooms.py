@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from jiqun.accounts.operations import ROOM as ACCOUNTS
+from jiqun.assess.declared import ROOM as ASSESS
 from jiqun.atlas.declared import ROOM as ATLAS
 from jiqun.classify.room import ROOM as CLASSIFY
 from jiqun.core.operation import Room
@@ -16,6 +17,9 @@ from jiqun.survey.room import ROOM as SURVEY
 from jiqun.web.pages import (
     account,
     accounts,
+    assess,
+    assess_frontier,
+    assess_index,
     chain_edit,
     chains,
     changes,
@@ -50,7 +54,7 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, ASSESS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -59,6 +63,9 @@ UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
 PAGES: tuple[APIRouter, ...] = (
     account.router,
     accounts.router,
+    assess.router,
+    assess_frontier.router,
+    assess_index.router,
     chain_edit.router,
     chains.router,
     changes.router,

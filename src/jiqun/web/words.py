@@ -29,6 +29,9 @@ ANSWERS: dict[str, Text] = {
 }
 ANSWER_MEANINGS = {"done": "good", "asked": "watch", "refused": "bad"}
 JOBS: dict[str, Text] = {
+    "assess.run_index": Text("计算指数", "Compute an index"),
+    "assess.run_uncertainty": Text("计算名次区间", "Compute intervals of ranks"),
+    "assess.run_frontier": Text("计算效率前沿", "Compute a frontier"),
     "atlas.measure": Text("整体测度", "Measure the register"),
     "atlas.network_run": Text("网络分析", "Analyse the network"),
     "atlas.run": Text("识别集群", "Find clusters"),
@@ -91,6 +94,9 @@ ENTRIES: dict[str, Text] = {
 """What the journal's entries are called that no declared operation makes; `jiqun.web.render.titles` knows the others."""
 AT_WORK = Text("处理中", "At work")
 STEPS: dict[str, Text] = {
+    "indicators": Text("正在汇集指标并合成", "Gathering indicators and combining them"),
+    "boundaries": Text("正在比较集群边界", "Comparing cluster boundaries"),
+    "draws": Text("正在模拟各种做法", "Trying other choices"),
     "names": Text("正在拆分名称", "Taking names apart"),
     "exact": Text("正在匹配代码与名称", "Matching codes and names"),
     "match": Text("正在匹配", "Matching"),

@@ -141,22 +141,32 @@ def drawn(
 
 
 def drawn_once(
-    key: object, base: str, language: Language, query: dict[str, str], make: Callable[[], Document]
+    key: object,
+    base: str,
+    language: Language,
+    query: dict[str, str],
+    make: Callable[[], Document],
+    *,
+    bare: bool = False,
 ) -> Drawn:
-    """A document of a stored result that is no run as a fragment, drawn once for each `key`; the rest as in `drawn`."""
+    """A document of a stored result that is no run as a fragment, drawn once for each `key`; the rest as in `drawn`.
+
+    `bare`: without lineage, for a part of a page that shows it elsewhere.
+    """
     tail = suffix(query)
-    return _KEPT.get((key, base, tail, language), lambda: _draw(make(), base, language, tail, front=False))
+    return _KEPT.get((key, base, tail, language), lambda: _draw(make(), base, language, tail, front=False, bare=bare))
 
 
-def _draw(document: Document, base: str, language: Language, query: str, *, front: bool) -> Drawn:
+def _draw(document: Document, base: str, language: Language, query: str, *, front: bool, bare: bool = False) -> Drawn:
     if front:
         body = fragment(document.blocks, language, twin=lambda _: _twins(base, query), href=linker(query))
     else:
         path, _, own = base.partition("?")
         more = query.replace("?", "&", 1) if own else query
         own = f"?{own}" if own else ""
+        content = document.blocks if bare else document
         body = fragment(
-            document, language, twin=lambda table: _twins(f"{path}/{table.id}", own + more), href=linker(query)
+            content, language, twin=lambda table: _twins(f"{path}/{table.id}", own + more), href=linker(query)
         )
     return Drawn(document.title, document.subtitle, body)
 

@@ -23,6 +23,9 @@ STATES: dict[str, Text] = {
 MEANINGS = {"queued": "unknown", "running": "watch", "done": "good", "dead": "bad", "cancelled": "unknown"}
 _MOVING = {"queued", "running"}
 _RESULTS = {
+    "assess.run_index": ("/assess", Text("看评估", "See the assessment")),
+    "assess.run_uncertainty": ("/assess", Text("看评估", "See the assessment")),
+    "assess.run_frontier": ("/assess/frontier", Text("看前沿", "See the frontiers")),
     "atlas.measure": ("/measures", Text("看测度", "See the measures")),
     "atlas.run": ("/clusters", Text("看集群", "See the clusters")),
     "roster.match": ("/rosters", Text("看名单", "See the rosters")),

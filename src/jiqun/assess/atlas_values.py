@@ -1,0 +1,344 @@
+"""What the atlas computes of each cluster of a run for an indicator 图谱指标: from member rows, classes, links and chains.
+
+Each maker returns a row for every cluster for which the value is known, or says in words why none is. Where a published
+definition leaves a choice open, the choice is ours and stands in `how`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from jiqun.atlas import chain_desk
+from jiqun.atlas.chain_places import OPEN, UNKNOWN
+from jiqun.atlas.chain_records import kept as kept_chains
+from jiqun.atlas.chain_strength import MOST_UNDECIDED
+from jiqun.atlas.core_shares import shares_of
+from jiqun.atlas.industry_space import complexity
+from jiqun.atlas.network_desk import KIND as NETWORK
+from jiqun.atlas.reading import Run
+from jiqun.core.document import Text
+from jiqun.core.errors import MeasureInputError, WorkspaceError
+from jiqun.core.lineage import Source
+from jiqun.store import StoredResult, Workspace
+
+PREFECTURE = 4
+"""Digits of a division code that name a prefecture-level city 地级市: links across it cross the administrative border."""
+VALUE = {"cluster_id": pl.String, "value": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run and what else the workspace knows of its clusters."""
+
+    workspace: Workspace
+    run: Run
+
+    @property
+    def register(self) -> str:
+        """Digest of the register that was searched."""
+        return self.run.result.lineage.inputs[0].digest
+
+    @cached_property
+    def members(self) -> pl.DataFrame:
+        """cluster_id, id of every member."""
+        path = self.run.result.path / "members.parquet"
+        try:
+            return pl.scan_parquet(path, glob=False).select("cluster_id", "id").unique().collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise WorkspaceError("JQ-STORE-016", path=path) from error
+
+    @cached_property
+    def core(self) -> StoredResult | None:
+        """The judgement of core industries, if it is of the register that was searched."""
+        return self._fitting("core-share")
+
+    @cached_property
+    def network(self) -> StoredResult | None:
+        """The analysis of links, if it looked at this run."""
+        found = self.workspace.result(NETWORK)
+        return found if found and found.values.get("map_run") == self.run.id else None
+
+    @cached_property
+    def chains(self) -> dict[str, tuple[StoredResult, int]]:
+        """The chains on which the firms of this register stand, with the number of their nodes."""
+        found = {}
+        for name, one in kept_chains(self.workspace).items():
+            result = chain_desk.placed(self.workspace, one.chain)
+            if result and result.lineage.inputs[0].digest == self.register:
+                found[name] = (result, len(one.chain.nodes))
+        return found
+
+    @cached_property
+    def on_chain(self) -> pl.DataFrame:
+        """cluster_id, nodes, held, single: of each cluster on the chain on which most of its members stand.
+
+        Left out: clusters none of whose members stand on a chain, and those of whose members too many are undecided.
+        """
+        parts = []
+        for name, (result, nodes) in sorted(self.chains.items()):
+            states = self.members.join(result.table("states"), on="id")
+            undecided = states.group_by("cluster_id").agg(undecided=pl.col("state").is_in([OPEN, UNKNOWN]).mean())
+            at = self.members.join(result.table("at").select("id", "node").unique(), on="id")
+            held = (
+                at.group_by("cluster_id", "node")
+                .agg(firms=pl.col("id").n_unique())
+                .group_by("cluster_id")
+                .agg(held=pl.len(), single=(pl.col("firms") == 1).sum())
+            )
+            placed = at.group_by("cluster_id").agg(placed=pl.col("id").n_unique())
+            parts.append(
+                held.join(placed, on="cluster_id")
+                .join(undecided, on="cluster_id")
+                .filter(pl.col("undecided") <= MOST_UNDECIDED)
+                .with_columns(chain=pl.lit(name), nodes=pl.lit(nodes))
+            )
+        if not parts:
+            return pl.DataFrame(
+                schema={"cluster_id": pl.String, "held": pl.Int64, "single": pl.Int64, "nodes": pl.Int64}
+            )
+        best = pl.concat(parts).sort("placed", "chain", descending=[True, False])
+        return best.group_by("cluster_id", maintain_order=True).first()
+
+    def _fitting(self, kind: str) -> StoredResult | None:
+        found = self.workspace.result(kind)
+        return found if found and found.lineage.inputs[0].digest == self.register else None
+
+    def sources(self) -> dict[str, Source]:
+        """What values may rest on, by name: the run, and the results beside it that fit it."""
+        found = {"run": Source(self.run.result.kind, self.run.id, self.run.as_of)}
+        for name, result in (("core", self.core), ("network", self.network)):
+            if result:
+                found[name] = Source(result.kind, result.id, self.run.as_of)
+        for name, (result, _) in self.chains.items():
+            found[f"chain {name}"] = Source(result.kind, result.id, self.run.as_of)
+        return found
+
+
+Answer = pl.DataFrame | Text
+"""cluster_id and value, or why there is none."""
+
+
+@dataclass(frozen=True)
+class AtlasIndicator:
+    """How the atlas computes an indicator; `by_rows`: from member rows alone, so that it follows the cluster boundary."""
+
+    how: Text
+    make: Callable[[Reading], Answer]
+    rests_on: str
+    by_rows: bool
+
+
+_NOT_JUDGED = Text(
+    "核心产业未按这份名录判定：先运行“jiqun atlas core-share”或在核心产业页上判定。",
+    "Core industries are not judged for this register: run `jiqun atlas core-share`, or judge them on the page of core industries.",
+)
+_ONE_CLASS = Text(
+    "这次识别只含一个类别的企业，核心产业占比没有意义。",
+    "This run holds firms of one class only: a share of core industries says nothing.",
+)
+_NO_NETWORK = Text(
+    "没有以这次识别为准的网络分析：装载关联后在网络页上分析。",
+    "There is no analysis of links for this run: load links and analyse them on the page of the network.",
+)
+_NO_CHAINS = Text(
+    "企业尚未对到产业链上，或未知者过多。", "Firms are not placed on any chain yet, or too many of them are undecided."
+)
+
+
+def _core_share(reading: Reading) -> Answer:
+    found = _core(reading)
+    return found if isinstance(found, Text) else _rows(found[0], pl.col("share") * 100)
+
+
+def _lq_core(reading: Reading) -> Answer:
+    found = _core(reading)
+    if isinstance(found, Text):
+        return found
+    shares, whole = found
+    if not whole:
+        return Text(
+            "名录整体的核心产业占比未知或为 0。", "The share of core industries in the whole register is unknown or 0."
+        )
+    return _rows(shares, pl.col("share") / whole)
+
+
+def _core(reading: Reading) -> tuple[pl.DataFrame, float | None] | Text:
+    if reading.run.digital is not None:
+        return _ONE_CLASS
+    if reading.core is None:
+        return _NOT_JUDGED
+    firms = reading.core.table("firms").select("id", inside="narrow", size=pl.lit(1.0))
+    held = reading.members.join(firms, on="id").rename({"cluster_id": "group"})
+    whole = shares_of(firms.with_columns(group=pl.lit("all")), "narrow")["share"]
+    return shares_of(held, "narrow").rename({"group": "cluster_id"}), whole[0] if len(whole) else None
+
+
+def _beyond_chance(reading: Reading) -> Answer:
+    return _rows(reading.run.clusters, pl.col("ratio"))
+
+
+def _chain_nodes(reading: Reading) -> Answer:
+    return _rows(reading.on_chain, 100 * pl.col("held") / pl.col("nodes")) if reading.on_chain.height else _NO_CHAINS
+
+
+def _single_dependence(reading: Reading) -> Answer:
+    return _rows(reading.on_chain, 100 * pl.col("single") / pl.col("held")) if reading.on_chain.height else _NO_CHAINS
+
+
+def _complexity(reading: Reading) -> Answer:
+    try:
+        found = complexity(reading.run.classes(), region="cluster_id", industry="digital_code", size="n")
+    except MeasureInputError as error:
+        return Text(error.render("zh").partition("\n")[0], error.render("en").partition("\n")[0])
+    return _rows(found.regions, pl.col("eci"))
+
+
+def _variety(reading: Reading) -> Answer:
+    cells = reading.run.classes()
+    if cells.is_empty():
+        return Text("成员没有类别。", "Members have no class.")
+    share = pl.col("n") / pl.col("n").sum().over("cluster_id")
+    return cells.with_columns(share=share).group_by("cluster_id").agg(value=1 / (pl.col("share") ** 2).sum())
+
+
+def _net_entry(reading: Reading) -> Answer:
+    before = reading.run.before(reading.workspace)
+    if before is None:
+        return Text(
+            "没有可比的前一次识别：装载另一日期的名录后以同样参数再识别一次。",
+            "There is no earlier run to compare with: load a register of another date and search again with the same settings.",
+        )
+    firms = before.clusters.select(previous="cluster_id", then="firms")
+    kin = reading.run.clusters.filter(pl.col("event").is_in(["continued", "merged"]))
+    found = (
+        kin.select("cluster_id", "firms", "previous")
+        .explode("previous")
+        .join(firms, on="previous", how="left")
+        .group_by("cluster_id")
+        .agg(pl.col("firms").first(), then=pl.col("then").sum(), gone=pl.col("then").is_null().any())
+        .filter(~pl.col("gone") & (pl.col("then") > 0))
+    )
+    return _rows(found, 100 * (pl.col("firms") - pl.col("then")) / pl.col("then"))
+
+
+def _linkage(reading: Reading) -> Answer:
+    if reading.network is None:
+        return _NO_NETWORK
+    told = reading.network.table("residuals").filter(pl.col("finding") != "unknown")
+    if told.is_empty():
+        return Text("联系强度残差对每个集群都未知。", "The linkage residual is unknown for every cluster.")
+    return _rows(told, pl.col("ratio") - 1)
+
+
+def _cross_links(reading: Reading) -> Answer:
+    if reading.network is None:
+        return _NO_NETWORK
+    snapshot = reading.run.snapshot(reading.workspace)
+    there = reading.workspace.scan("organisations", snapshot.id) if snapshot else None
+    if there is None or "region_code" not in there.collect_schema():
+        return Text("名录没有行政区划代码。", "The register has no codes of administrative divisions.")
+    city = pl.col("region_code").str.slice(0, PREFECTURE)
+    where = there.select("id", city=pl.when(city.str.len_chars() == PREFECTURE).then(city)).unique("id").collect()
+    ends = reading.network.table("nodes").select("node", "id").join(where, on="id").drop_nulls("city")
+    links = (
+        reading.network.table("links")
+        .join(ends.rename({"node": "source", "id": "from", "city": "city_from"}), on="source")
+        .join(ends.rename({"node": "target", "id": "to", "city": "city_to"}), on="target")
+        .select("from", "to", cross=pl.col("city_from") != pl.col("city_to"))
+        .with_row_index("link")
+    )
+    touched = pl.concat([links.select("link", "cross", id=side) for side in ("from", "to")])
+    found = (
+        touched.join(reading.members, on="id")
+        .unique(["link", "cluster_id"])
+        .group_by("cluster_id")
+        .agg(pl.col("cross").mean())
+    )
+    if found.is_empty():
+        return Text("没有两端行政区划都已知的关联。", "There is no link of which the divisions of both ends are known.")
+    return _rows(found, 100 * pl.col("cross"))
+
+
+def _rows(frame: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
+    return frame.select("cluster_id", value=value.cast(pl.Float64)).drop_nulls()
+
+
+ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
+    "lq_core": AtlasIndicator(
+        Text(
+            "成员中核心产业(窄口径)企业占比 ÷ 全名录的占比；按企业数",
+            "share of core-industry firms (narrow) among members ÷ that of the whole register; firms count alike",
+        ),
+        _lq_core, "core", by_rows=True,
+    ),
+    "core_share": AtlasIndicator(
+        Text("成员中核心产业(窄口径)企业占比；按企业数", "share of core-industry firms (narrow) among members, by firms"),
+        _core_share, "core", by_rows=True,
+    ),
+    "beyond_chance": AtlasIndicator(
+        Text("企业数 ÷ 随机分布下的期望数", "firms ÷ the number expected by chance"), _beyond_chance, "run", by_rows=True
+    ),
+    "chain_nodes": AtlasIndicator(
+        Text(
+            "有成员的环节 ÷ 全部环节；取成员最多的那条产业链(我们的选择)",
+            "nodes with members ÷ all nodes, on the chain on which most members stand (our choice)",
+        ),
+        _chain_nodes, "chain", by_rows=True,
+    ),
+    "single_dependence": AtlasIndicator(
+        Text(
+            "只有一家企业的环节 ÷ 有企业的环节；取成员最多的那条产业链(我们的选择)",
+            "nodes with one firm ÷ nodes with firms, on the chain on which most members stand (our choice)",
+        ),
+        _single_dependence, "chain", by_rows=True,
+    ),
+    "complexity": AtlasIndicator(
+        Text("集群 × 四位类别的经济复杂度(ECI)", "economic complexity (ECI) of clusters × classes of four digits"),
+        _complexity, "run", by_rows=True,
+    ),
+    "variety": AtlasIndicator(
+        Text("1 ÷ 四位类别占比的平方和", "1 ÷ the sum of squared shares of classes of four digits"), _variety, "run", by_rows=True
+    ),
+    "net_entry": AtlasIndicator(
+        Text(
+            "与前一次识别相比的企业净增长；只对延续与合并的集群",
+            "firms against the run before; of clusters that continued or merged",
+        ),
+        _net_entry, "run", by_rows=False,
+    ),
+    "linkage": AtlasIndicator(
+        Text(
+            "观测联系 ÷ 引力模型期望 − 1；未知者不计",
+            "links observed ÷ those that gravity lets expect − 1; not where the finding is unknown",
+        ),
+        _linkage, "network", by_rows=False,
+    ),
+    "cross_links": AtlasIndicator(
+        Text(
+            "两端不在同一地级市的关联 ÷ 两端区划已知的关联",
+            "links whose ends lie in different prefecture-level cities ÷ links with both divisions known",
+        ),
+        _cross_links, "network", by_rows=False,
+    ),
+}  # fmt: skip
+"""By code. What is not here the atlas does not compute of a cluster, whatever the framework names as its origin."""
+NOT_COMPUTED = Text(
+    "图谱不按集群计算它：作为指标装载。", "The atlas does not compute it by cluster: load it as an indicator."
+)
+
+
+def atlas_value(reading: Reading, code: str) -> Answer:
+    """cluster_id and value of an indicator, or why there is none 图谱指标值."""
+    known = ATLAS_INDICATORS.get(code)
+    if known is None:
+        return NOT_COMPUTED
+    found = known.make(reading)
+    if isinstance(found, Text):
+        return found
+    if found.is_empty():
+        return Text("对每个集群都未知。", "Unknown for every cluster.")
+    return found.select(pl.col(name).cast(kind) for name, kind in VALUE.items())
