@@ -12,11 +12,11 @@ from assess_workspace import FRAMEWORK, SEARCH, indicator_rows, load_indicators
 from docx import Document as Word
 
 from jiqun.assess import annual_report as annual_report_module
-from jiqun.assess import commands, composite_index, dea, desk, own_frameworks, uncertainty
+from jiqun.assess import commands, composite_index, dea, desk, index_report, own_frameworks, uncertainty
 from jiqun.assess import operations as room
 from jiqun.assess.annual_report import annual_report
 from jiqun.assess.declared import HANDLERS
-from jiqun.assess.index_document import tables_of
+from jiqun.assess.index_document import tables_of, traces
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.panel import panel
 from jiqun.assess.stored import restored_efficiency, restored_index, restored_uncertainty
@@ -220,6 +220,26 @@ def test_jobs_do_what_they_were_asked(filled):
         commands.run_index(LOCAL, filled, commands.RunIndexRequest(framework="nix"), key=new_key())
     with pytest.raises(WorkspaceError, match="JQ-ASSESS-069"):
         commands.run_uncertainty(LOCAL, filled, commands.RunSureRequest(framework="health"), key=new_key())
+
+
+def test_all_traces_at_once_are_those_one_by_one(filled):
+    gappy = FRAMEWORK.replace('missing = "renormalise"', 'impute = "mean"\ntreat = "none"')
+    own_frameworks.save(LOCAL, filled, gappy, key=new_key())
+    ids = find_run(filled, Which()).clusters["cluster_id"]
+    load_indicators(filled, [(unit, "joint_projects", 2023, 1.0 + k, "个") for k, unit in enumerate(ids[:3])])
+    found = restored_index(desk.run_index(LOCAL, filled, MINE))
+    assert found.imputed.height == 1
+    order = found.scores["unit"].to_list()
+    wanted = pl.concat([found.trace(unit).select(pl.lit(unit).alias("unit"), pl.all()) for unit in order])
+    assert traces(found).equals(wanted)
+
+
+def test_too_many_traces_are_left_to_the_pages_of_units(filled, monkeypatch):
+    report = IndexReport(desk.run_index(LOCAL, filled, MINE))
+    assert "trace" in {table.id for table in tables_of(report.document(full=True).blocks)}
+    assert "trace" not in {table.id for table in tables_of(report.document().blocks)}
+    monkeypatch.setattr(index_report, "MOST_TRACED", 5)
+    assert "trace" not in {table.id for table in tables_of(report.document(full=True).blocks)}
 
 
 def test_a_trace_adds_up_and_names_where_values_are_from(filled):
