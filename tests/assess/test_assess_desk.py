@@ -323,3 +323,38 @@ def test_units_of_the_table_need_no_clusters(tmp_path):
     assert report.sentence().zh.startswith("成都居首")
     assert report.trace_document("合肥/庐阳").title.en.startswith("合肥/庐阳")
     workspace.close()
+
+
+@pytest.mark.parametrize("code", ["rank", "unit", "Year", "observed"])
+def test_codes_that_are_columns_of_results_are_refused(workspace, code):
+    with pytest.raises(InputError, match="JQ-ASSESS-079"):
+        own_frameworks.save(LOCAL, workspace, FRAMEWORK.replace('"variety"', f'"{code}"'), key=new_key())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('missing = "renormalise"', 'impute = "mean"\nweights = "bod"'),
+        ('missing = "renormalise"', 'impute = "mean"\nweights = ["pca", "equal"]'),
+        ('missing = "renormalise"', 'impute = "mean"\naggregate = ["geometric", "harmonic"]'),
+        (
+            '[[indicator]]\ncode = "joint_projects"\nparent = "tied"',
+            '[[indicator]]\ncode = "joint_projects"\nparent = "mine"',
+        ),
+    ],
+)
+def test_reports_of_other_frameworks_hold_together(filled, change):
+    """Benefit of the doubt, weights from values, other means, an indicator right below the index."""
+    text = FRAMEWORK.replace(*change)
+    if change[1].endswith('parent = "mine"'):
+        a = text.index('[[dimension]]\ncode = "tied"')
+        text = text[:a] + text[text.index("[[indicator]]") :]
+    own_frameworks.save(LOCAL, filled, text, key=new_key())
+    report = IndexReport(desk.run_index(LOCAL, filled, MINE))
+    assert report.document(full=True).blocks
+    assert report.trace_document("c0001").blocks
+    children = report.framework.children("mine")
+    tried = report.reweighted(dict.fromkeys(children, 1.0))
+    assert tried.ranks.height == 4
+    assert {column.key for column in report.parts_table().columns} == {"unit", "rank", "mine", *children}
+    assert room.index(LOCAL, filled, room.One(framework="mine")).units

@@ -187,8 +187,15 @@ class IndexReport:
             Paragraph(Text(f"{r.message.zh}{r.hint.zh}", f"{r.message.en} {r.hint.en}"), "caution")
             for r in self.remarks
         ]
+        code = self.stored.lineage.parameters["class"]
+        of_class = (
+            (Paragraph(Text(f"只评价类别 {code} 的集群。", f"Clusters of the class {code} only are rated.")),)
+            if code
+            else ()
+        )
         return (
             *said(self.whole),
+            *of_class,
             *cautions,
             KeyFigures(
                 (
