@@ -12,11 +12,11 @@ from assess_workspace import FRAMEWORK, SEARCH, indicator_rows, load_indicators
 from docx import Document as Word
 
 from jiqun.assess import annual_report as annual_report_module
-from jiqun.assess import commands, composite_index, dea, desk, own_frameworks, uncertainty
+from jiqun.assess import commands, composite_index, dea, desk, index_report, own_frameworks, uncertainty
 from jiqun.assess import operations as room
 from jiqun.assess.annual_report import annual_report
 from jiqun.assess.declared import HANDLERS
-from jiqun.assess.index_document import tables_of
+from jiqun.assess.index_document import tables_of, traces
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.panel import panel
 from jiqun.assess.stored import restored_efficiency, restored_index, restored_uncertainty
@@ -222,6 +222,26 @@ def test_jobs_do_what_they_were_asked(filled):
         commands.run_uncertainty(LOCAL, filled, commands.RunSureRequest(framework="health"), key=new_key())
 
 
+def test_all_traces_at_once_are_those_one_by_one(filled):
+    gappy = FRAMEWORK.replace('missing = "renormalise"', 'impute = "mean"\ntreat = "none"')
+    own_frameworks.save(LOCAL, filled, gappy, key=new_key())
+    ids = find_run(filled, Which()).clusters["cluster_id"]
+    load_indicators(filled, [(unit, "joint_projects", 2023, 1.0 + k, "个") for k, unit in enumerate(ids[:3])])
+    found = restored_index(desk.run_index(LOCAL, filled, MINE))
+    assert found.imputed.height == 1
+    order = found.scores["unit"].to_list()
+    wanted = pl.concat([found.trace(unit).select(pl.lit(unit).alias("unit"), pl.all()) for unit in order])
+    assert traces(found).equals(wanted)
+
+
+def test_too_many_traces_are_left_to_the_pages_of_units(filled, monkeypatch):
+    report = IndexReport(desk.run_index(LOCAL, filled, MINE))
+    assert "trace" in {table.id for table in tables_of(report.document(full=True).blocks)}
+    assert "trace" not in {table.id for table in tables_of(report.document().blocks)}
+    monkeypatch.setattr(index_report, "MOST_TRACED", 5)
+    assert "trace" not in {table.id for table in tables_of(report.document(full=True).blocks)}
+
+
 def test_a_trace_adds_up_and_names_where_values_are_from(filled):
     desk.run_index(LOCAL, filled, MINE)
     told = room.trace(LOCAL, filled, room.TraceRequest(framework="mine", unit="c0001"))
@@ -303,3 +323,38 @@ def test_units_of_the_table_need_no_clusters(tmp_path):
     assert report.sentence().zh.startswith("成都居首")
     assert report.trace_document("合肥/庐阳").title.en.startswith("合肥/庐阳")
     workspace.close()
+
+
+@pytest.mark.parametrize("code", ["rank", "unit", "Year", "observed"])
+def test_codes_that_are_columns_of_results_are_refused(workspace, code):
+    with pytest.raises(InputError, match="JQ-ASSESS-079"):
+        own_frameworks.save(LOCAL, workspace, FRAMEWORK.replace('"variety"', f'"{code}"'), key=new_key())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('missing = "renormalise"', 'impute = "mean"\nweights = "bod"'),
+        ('missing = "renormalise"', 'impute = "mean"\nweights = ["pca", "equal"]'),
+        ('missing = "renormalise"', 'impute = "mean"\naggregate = ["geometric", "harmonic"]'),
+        (
+            '[[indicator]]\ncode = "joint_projects"\nparent = "tied"',
+            '[[indicator]]\ncode = "joint_projects"\nparent = "mine"',
+        ),
+    ],
+)
+def test_reports_of_other_frameworks_hold_together(filled, change):
+    """Benefit of the doubt, weights from values, other means, an indicator right below the index."""
+    text = FRAMEWORK.replace(*change)
+    if change[1].endswith('parent = "mine"'):
+        a = text.index('[[dimension]]\ncode = "tied"')
+        text = text[:a] + text[text.index("[[indicator]]") :]
+    own_frameworks.save(LOCAL, filled, text, key=new_key())
+    report = IndexReport(desk.run_index(LOCAL, filled, MINE))
+    assert report.document(full=True).blocks
+    assert report.trace_document("c0001").blocks
+    children = report.framework.children("mine")
+    tried = report.reweighted(dict.fromkeys(children, 1.0))
+    assert tried.ranks.height == 4
+    assert {column.key for column in report.parts_table().columns} == {"unit", "rank", "mine", *children}
+    assert room.index(LOCAL, filled, room.One(framework="mine")).units

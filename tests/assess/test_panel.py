@@ -255,6 +255,7 @@ def test_boundaries_are_other_searches_of_the_same_register(workspace):
     found = panel(workspace, MINE)
     assert boundaries(workspace, found)[1].is_empty()
     atlas.run(LOCAL, workspace, replace(SEARCH, eps_km=60.0))
+    atlas.run(LOCAL, workspace, replace(SEARCH, persistence=True))  # the same boundary
     atlas.run(LOCAL, workspace, SEARCH)
     found = panel(workspace, MINE)
     frames, searches = boundaries(workspace, found)

@@ -285,3 +285,18 @@ def test_a_repeated_form_queues_one_job(visit, workspace):
     given = form(browser, "/help") | {"key": new_key()}
     first = browser.post(f"/assess/frameworks/{FRAMEWORK}/index", data=given).headers["location"]
     assert browser.post(f"/assess/frameworks/{FRAMEWORK}/index", data=given).headers["location"] == first
+
+
+def test_a_clusters_page_says_how_it_stands_to_whom_may_know(visit, workspace):
+    load(workspace, ["Boulder", "Cambridge"])
+    desk.run_index(LOCAL, workspace, desk.IndexChoice(FRAMEWORK, basis="clusters"))
+    path = "/clusters/c0001?lang=en"
+    assert "how sure that is was not computed" in visit("analyst").get(path).text
+    assert "how sure that is" not in visit("member").get(path).text
+    desk.run_uncertainty(LOCAL, workspace, desk.SureChoice(FRAMEWORK, runs=100, sensitivity=0))
+    desk.publish_index(LOCAL, workspace, FRAMEWORK)
+    page = visit("member").get(path).text
+    assert re.search(r"rank \d of 2, between \d and \d under other choices", page)
+    assert f'href="/assess/index/{FRAMEWORK}/units/c0001"' in page
+    assert visit("public").get("/api/v1/assess/standing?cluster_id=c0001").json()["rows"][0]["units"] == 2
+    assert visit("public").get("/api/v1/assess/standing?cluster_id=c9999").json()["rows"] == []

@@ -25,6 +25,10 @@ from jiqun.core.lineage import canonical_json
 from jiqun.core.operation import Model
 
 LARGEST_FILE = 500_000
+RESERVED = frozenset(
+    {"unit", "rank", "observed", "year", "low", "high", "p_top", "part", "at", "name", "before", "score"}
+)
+"""Columns of results, which no dimension or indicator may be called."""
 PROPOSAL = Text("建议：指标的选取是我们的，权重由您决定。", "Proposal: indicator choice is ours, weights are yours.")
 """Stands beside every framework that the program ships."""
 
@@ -280,7 +284,7 @@ def parse_framework(text: str, file: str = "framework.toml") -> Framework:
     Raises
     ------
     InputError
-        JQ-ASSESS-001: neither; -002 to -008 and -011: the only problem, with its place; -009: several, naming the first.
+        JQ-ASSESS-001: neither; -002 to -008, -011 and -079: the only problem, with its place; -009: several, naming the first.
         `check_framework` gives them all.
 
     Examples
@@ -446,6 +450,10 @@ def _problems(framework: Framework, file: str) -> Iterator[InputError]:
     for at, node in enumerate(framework.nodes):
         first = at - len(framework.dimensions)
         place = f"dimension {at + 1}" if first < 0 else f"indicator {first + 1}"
+        if node.code.lower() in RESERVED:
+            yield InputError(
+                "JQ-ASSESS-079", file=file, place=place, value=node.code, reserved=", ".join(sorted(RESERVED))
+            )
         if seen.setdefault(node.code, place) != place:
             yield InputError("JQ-ASSESS-003", file=file, place=place, value=node.code, before=seen[node.code])
     yield from _tree_problems(framework, file)

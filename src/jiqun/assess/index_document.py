@@ -334,9 +334,26 @@ def names_of(framework: Framework) -> dict[str, Text]:
 
 
 def traces(found: CompositeIndex) -> pl.DataFrame:
-    """The traces of all units, by rank."""
-    order = found.scores["unit"].to_list()
-    return pl.concat([found.trace(unit).select(pl.lit(unit).alias("unit"), pl.all()) for unit in order])
+    """The traces of all units, by rank: as `CompositeIndex.trace` gives them one by one."""
+    long = {
+        stage: found.stages[stage].unpivot(index="unit", variable_name="indicator", value_name=stage)
+        for stage in STAGES
+    }
+    first = STAGES[0]
+    parents = {one.code: one.parent for one in found.framework.indicators}
+    place = {code: k for k, code in enumerate(found.framework.codes)}
+    by = ["unit", "indicator"]
+    return (
+        long[first]
+        .select("unit", "indicator", pl.col("indicator").replace_strict(parents).alias("parent"), first)
+        .hstack([long[stage][stage] for stage in STAGES[1:]])
+        .join(found.imputed.select(*by, imputed_by="rule", from_year="year"), on=by, how="left")
+        .join(found.treatment.select("indicator", treatment="action"), on="indicator", how="left")
+        .join(found.contributions, on=by, how="left")
+        .join(found.scores.select("unit").with_row_index("at"), on="unit")
+        .sort("at", pl.col("indicator").replace_strict(place))
+        .drop("at")
+    )
 
 
 def step_tables(found: CompositeIndex, source: Text, year: str, most: int | None) -> Iterator[Block]:

@@ -64,6 +64,8 @@ ORIGINS = {
     "table": Text("指标表", "table of indicators"),
     "survey": Text("问卷", "a survey"),
 }
+MOST_TRACED = 20_000
+"""Lines of traces that a workbook holds."""
 UNIT_COLUMNS = frozenset({"unit", "other", "output"})
 """Columns that hold units by their key."""
 _COVERAGE: Heads = {
@@ -185,8 +187,15 @@ class IndexReport:
             Paragraph(Text(f"{r.message.zh}{r.hint.zh}", f"{r.message.en} {r.hint.en}"), "caution")
             for r in self.remarks
         ]
+        code = self.stored.lineage.parameters["class"]
+        of_class = (
+            (Paragraph(Text(f"只评价类别 {code} 的集群。", f"Clusters of the class {code} only are rated.")),)
+            if code
+            else ()
+        )
         return (
             *said(self.whole),
+            *of_class,
             *cautions,
             KeyFigures(
                 (
@@ -372,15 +381,24 @@ class IndexReport:
             Section("each-step", Text("各步做了什么", "What each step did"), self.step_blocks(most)),
         ]
         if full:
-            trace = built_table(
-                "trace", Text("逐项溯源", "Trace"), traces(self.found), UNIT | TRACE, self.source, self.as_of, None,
-                ("indicator", names_of(self.framework)),
-            )  # fmt: skip
-            sections.append(
-                Section("where-from", Text("每个得分从何而来", "Where each score comes from"), (self.named(trace),))
-            )
+            title = Text("每个得分从何而来", "Where each score comes from")
+            sections.append(Section("where-from", title, (self._all_traces(),)))
         blocks = (*self.head(), *sections, method_section(self.framework))
         return Document(self.title, self.sentence(), blocks, self.stored.lineage)
+
+    def _all_traces(self) -> Block:
+        """The trace of every score; where they are too many for a workbook, where to find them."""
+        if len(self.found.units) * len(self.framework.codes) > MOST_TRACED:
+            return Paragraph(
+                Text(
+                    "单元和指标太多，未列出逐项溯源；每个单元的页面有它的溯源。",
+                    "Units and indicators are too many to list every trace; the page of each unit has its own.",
+                )
+            )
+        called = ("indicator", names_of(self.framework))
+        title = Text("逐项溯源", "Trace")
+        rows = traces(self.found)
+        return self.named(built_table("trace", title, rows, UNIT | TRACE, self.source, self.as_of, None, called))
 
     def trace_document(self, unit: str) -> Document:
         """How one score comes about: each value with its source, each step, what each indicator adds.

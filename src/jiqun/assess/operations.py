@@ -16,6 +16,7 @@ from jiqun.assess.index_report import IndexReport
 from jiqun.assess.own_frameworks import EDITS, KeptFramework, find_framework, kept
 from jiqun.assess.room import ROOM
 from jiqun.assess.stored import frame_of, remarks_of
+from jiqun.atlas.operations import ClusterId
 from jiqun.atlas.reading import READERS, SEES_ALL
 from jiqun.core.actor import Actor
 from jiqun.core.document import Text
@@ -121,6 +122,33 @@ class IndexAnswer(Model):
     interval: float | None
     remarks: tuple[str, ...]
     units: tuple[UnitRow, ...]
+
+
+class StandingRequest(Model):
+    """A cluster of the current run."""
+
+    cluster_id: ClusterId
+
+
+class StandingRow(Model):
+    """How a cluster stands under a framework 集群名次. `low`, `high`: of its rank, null where they were not computed."""
+
+    framework: str
+    zh: str
+    en: str
+    rank: int | None
+    units: int
+    low: int | None
+    high: int | None
+    weight_covered: float
+    as_of: str
+    run: str
+
+
+class StandingAnswer(Model):
+    """How a cluster stands under every framework that the reader may see."""
+
+    rows: tuple[StandingRow, ...]
 
 
 class TraceRequest(One):
@@ -347,6 +375,37 @@ def report(actor: Actor, workspace: Workspace, code: str) -> IndexReport:
     """
     stored = desk.find_index(actor, workspace, code)
     return IndexReport(stored, desk.find_uncertainty(workspace, stored))
+
+
+@ROOM.operation("standing", "集群名次", "Show how a cluster stands", roles=READERS)
+def standing(actor: Actor, workspace: Workspace, request: StandingRequest) -> StandingAnswer:
+    """The rank of a cluster in every index of clusters, with its interval where it was computed; none: not rated."""
+    rows = []
+    for code, stored in desk.indices(actor, workspace).items():
+        if stored.values["basis"] != "clusters":
+            continue
+        shown = IndexReport(stored, desk.find_uncertainty(workspace, stored))
+        found = shown.found.scores.filter(pl.col("unit") == request.cluster_id)
+        if found.is_empty():
+            continue
+        interval: dict[str, int | None] = {"low": None, "high": None}
+        if shown.uncertainty is not None:
+            interval = shown.uncertainty.ranks.filter(pl.col("unit") == request.cluster_id).row(0, named=True)
+        rows.append(
+            StandingRow(
+                framework=code,
+                zh=shown.title.zh,
+                en=shown.title.en,
+                rank=found["rank"][0],
+                units=len(shown.found.units),
+                low=interval["low"],
+                high=interval["high"],
+                weight_covered=shown.covered,
+                as_of=shown.as_of,
+                run=str(stored.values["run"]),
+            )
+        )
+    return StandingAnswer(rows=tuple(rows))
 
 
 @ROOM.operation("trace", "得分溯源", "Trace a score", roles=READERS)

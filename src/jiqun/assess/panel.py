@@ -25,6 +25,18 @@ from jiqun.store import StoredResult, Workspace
 Basis = Literal["clusters", "table"]
 SHOWN = 8
 """Names that a remark lists."""
+DRAWS_BOUNDARIES = (
+    "background",
+    "coverage",
+    "eps_km",
+    "min_weight",
+    "floor",
+    "alpha",
+    "calibrate",
+    "size",
+    "shared_limit",
+)
+"""Settings of a search on which it depends where clusters end; others (draws, seed, persistence) only judge them."""
 CELLS = {
     "unit": pl.String, "code": pl.String, "year": pl.Int64, "value": pl.Float64, "origin": pl.String,
     "measure": pl.String, "evidence": pl.String,
@@ -231,7 +243,7 @@ def boundaries(workspace: Workspace, found: Panel) -> tuple[dict[str, pl.DataFra
         if result.id == found.run.id or other.register != here.register:
             continue
         name = _boundary_name(found.run.result, result)
-        if name in {row[0] for row in rows}:
+        if not name or name in {row[0] for row in rows}:
             continue
         kin = _counterparts(here.members, other.members)
         frame = pl.DataFrame({"unit": rated}).join(kin, left_on="unit", right_on="cluster_id", how="left")
@@ -249,11 +261,9 @@ def boundaries(workspace: Workspace, found: Panel) -> tuple[dict[str, pl.DataFra
 
 
 def _boundary_name(current: StoredResult, other: StoredResult) -> str:
-    """What differs between two searches, as `eps_km 10.0`."""
-    ours, theirs = dict(current.lineage.parameters), dict(other.lineage.parameters)
-    return ", ".join(f"{name} {theirs.get(name)}" for name in sorted(theirs) if ours.get(name) != theirs.get(name)) or (
-        f"run {other.id[:8]}"
-    )
+    """What differs between two searches and moves boundaries, as `eps_km 10.0`; empty where nothing does."""
+    ours, theirs = current.lineage.parameters, other.lineage.parameters
+    return ", ".join(f"{name} {theirs.get(name)}" for name in DRAWS_BOUNDARIES if ours.get(name) != theirs.get(name))
 
 
 def _counterparts(members: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:

@@ -136,7 +136,14 @@ def index_table(
     """A table of the page as CSV or JSON, all of its rows."""
     room.index(visitor.actor, workspace, room.One(framework=code))
     shown = room.report(visitor.actor, workspace, code)
-    return parts.table_answer(request, parts.find_table(shown.document(full=True), table), form)
+    every = (
+        shown.ranks_table(),
+        shown.parts_table(),
+        shown.coverage_table(),
+        *shown.sure_blocks(None),
+        *shown.step_blocks(None),
+    )
+    return parts.table_answer(request, parts.find_table(_document(shown, every), table), form)
 
 
 @router.get("/assess/index/{code}")

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 from starlette.exceptions import HTTPException
 
+from jiqun.assess import operations as assess
 from jiqun.atlas import operations as atlas
 from jiqun.atlas import work
 from jiqun.atlas.chain_desk import stamp
@@ -168,6 +169,7 @@ def cluster(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, clus
         tail=parts.suffix(parts.run_query(run)),
         around=parts.suffix({**parts.run_query(run), "bbox": written(near(told.cluster.lon, told.cluster.lat)) or ""}),
         following=following(visitor, workspace, "cluster", f"{run.result.kind}/{cluster_id}"),
+        stands=_stands(visitor, workspace, run, cluster_id),
     )
 
 
@@ -221,3 +223,9 @@ def _class_text(code: str | None) -> Text:
     if code is None:
         return Text("全部企业", "all firms")
     return Text(f"{code} {class_name(code, 'zh')}", f"{code} {class_name(code, 'en')}")
+
+
+def _stands(visitor: Visitor, workspace: Workspace, run: Run, cluster_id: str) -> list[assess.StandingRow]:
+    """How the cluster stands in the indices that rate this very run."""
+    told = assess.standing(visitor.actor, workspace, assess.StandingRequest(cluster_id=cluster_id))
+    return [row for row in told.rows if row.run == run.id]
