@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from jiqun.accounts import delivery
+from jiqun.assess import declared as assess
 from jiqun.atlas import declared as atlas
 from jiqun.atlas.entries import ENTRIES
 from jiqun.classify import room as classify
@@ -33,6 +34,7 @@ HANDLERS: Mapping[str, Handler] = {
     **intake.HANDLERS,
     **place.HANDLERS,
     **atlas.HANDLERS,
+    **assess.HANDLERS,
     **delivery.HANDLERS,
     **survey.HANDLERS,
     **roster.HANDLERS,

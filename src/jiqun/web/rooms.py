@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from jiqun.accounts.operations import ROOM as ACCOUNTS
+from jiqun.assess.declared import ROOM as ASSESS
 from jiqun.atlas.declared import ROOM as ATLAS
 from jiqun.classify.room import ROOM as CLASSIFY
 from jiqun.core.operation import Room
@@ -39,6 +40,7 @@ from jiqun.web.pages import (
     mine,
     network,
     notices,
+    parks,
     placing,
     regions,
     rosters,
@@ -50,7 +52,7 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, ASSESS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -83,6 +85,7 @@ PAGES: tuple[APIRouter, ...] = (
     mine.router,
     network.router,
     notices.router,
+    parks.router,
     placing.router,
     regions.router,
     rosters.router,

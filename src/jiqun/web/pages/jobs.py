@@ -23,6 +23,7 @@ STATES: dict[str, Text] = {
 MEANINGS = {"queued": "unknown", "running": "watch", "done": "good", "dead": "bad", "cancelled": "unknown"}
 _MOVING = {"queued", "running"}
 _RESULTS = {
+    "assess.assess_parks": ("/parks", Text("看载体", "See the parks")),
     "atlas.measure": ("/measures", Text("看测度", "See the measures")),
     "atlas.run": ("/clusters", Text("看集群", "See the clusters")),
     "roster.match": ("/rosters", Text("看名单", "See the rosters")),
