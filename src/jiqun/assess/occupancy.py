@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import CensoredData, ecdf
+from scipy.stats import norm
 
 from jiqun.assess.carriers import CarrierTree, dated
 from jiqun.core.arrays import Floats, Integers
@@ -28,6 +28,9 @@ _NOT_LET = ("vacant", "reserved", "works")
 _SLACK = 1e-9
 _SHOWN = 5
 _ROUND = 1e-9
+_TAIL = 0.025
+_Z = float(norm.ppf(1 - _TAIL))
+_FEWEST_SPELLS = 6
 
 
 @dataclass(frozen=True)
@@ -229,31 +232,37 @@ def _spells(nodes: pl.DataFrame, state: Any, days: pl.Series) -> pl.DataFrame:
 def median_vacancy(days: Floats, ended: Any) -> tuple[float | None, float | None, float | None]:
     """Kaplan–Meier median of durations of vacancy with its 95 % interval 空置时长中位数; None where it is not reached.
 
-    The median is the first day by which at most half are still vacant; its interval is that of the days at which the
-    pointwise interval of the curve (log–log) holds one half.
+        S(t) = Π_{t_i ≤ t} (1 − d_i / r_i),   limits S^exp(± 1.96 √V / ln S),   V = Σ d_i / (r_i (r_i − d_i))
+
+    The median is the first day at which S is at most one half; its interval is that of the days at which the limits (log–log,
+    Greenwood) hold one half. Where S is 0 its upper limit is 1 − 0.025^(1/r), of r that were at risk (Clopper and Pearson);
+    for the same reason there is no interval with fewer than six durations.
 
     Examples
     --------
-    >>> median_vacancy(np.array([10.0, 20, 30, 40]), np.array([True, True, True, False]))[0]
-    20.0
+    >>> median_vacancy(np.array([10.0, 20, 30, 40]), np.array([True, True, True, False]))
+    (20.0, None, None)
     >>> median_vacancy(np.array([10.0, 20]), np.array([False, False]))
     (None, None, None)
     """
     if not ended.any():
         return None, None, None
-    curve = ecdf(CensoredData(uncensored=days[ended], right=days[~ended])).sf
-    with np.errstate(all="ignore"):
-        band = curve.confidence_interval(confidence_level=0.95, method="log-log")
+    times, events = np.unique(days[ended], return_counts=True)
+    risk = days.size - np.searchsorted(np.sort(days), times)
+    curve = np.cumprod(1 - events / risk)
+    some = curve > _ROUND
+    spread = np.sqrt(np.cumsum(events / (risk * np.maximum(risk - events, 1))))
+    log = np.log(np.where(some, curve, 0.5))
+    low = np.where(some, curve ** np.exp(-_Z * spread / log), 0.0)
+    high = np.where(some, curve ** np.exp(_Z * spread / log), 1 - (_TAIL ** (1 / risk)))
 
     def first(values: Floats) -> float | None:
-        at = np.flatnonzero(np.nan_to_num(values, nan=1.0) <= 0.5 + _ROUND)
-        return float(curve.quantiles[at[0]]) if at.size else None
+        at = np.flatnonzero(values <= 0.5 + _ROUND)
+        return float(times[at[0]]) if at.size else None
 
-    low, high = (
-        np.where(np.isnan(part.probabilities), curve.probabilities, part.probabilities)
-        for part in (band.low, band.high)
-    )
-    return first(curve.probabilities), first(low), first(high)
+    if days.size < _FEWEST_SPELLS:
+        return first(curve), None, None
+    return first(curve), first(low), first(high)
 
 
 def _parks(
