@@ -64,6 +64,7 @@ _STATUS = {
     **dict.fromkeys((f"JQ-NETWORK-{n}" for n in ("004", "005", "006")), 404),
     "JQ-NETWORK-003": 409,
     "JQ-ASSESS-120": 409,
+    "JQ-ASSESS-123": 404,
     "JQ-ASSESS-121": 404,
     "JQ-IMPORT-001": 404,
     "JQ-IMPORT-007": 429,

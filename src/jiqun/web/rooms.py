@@ -17,6 +17,7 @@ from jiqun.survey.room import ROOM as SURVEY
 from jiqun.web.pages import (
     account,
     accounts,
+    belts,
     chain_edit,
     chains,
     changes,
@@ -61,6 +62,7 @@ UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
 PAGES: tuple[APIRouter, ...] = (
     account.router,
     accounts.router,
+    belts.router,
     chain_edit.router,
     chains.router,
     changes.router,

@@ -30,6 +30,7 @@ ANSWERS: dict[str, Text] = {
 ANSWER_MEANINGS = {"done": "good", "asked": "watch", "refused": "bad"}
 JOBS: dict[str, Text] = {
     "assess.assess_parks": Text("评估载体", "Assess the parks"),
+    "assess.find_belts": Text("识别产业带", "Look for belts"),
     "atlas.measure": Text("整体测度", "Measure the register"),
     "atlas.network_run": Text("网络分析", "Analyse the network"),
     "atlas.run": Text("识别集群", "Find clusters"),

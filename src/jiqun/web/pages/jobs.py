@@ -24,6 +24,7 @@ MEANINGS = {"queued": "unknown", "running": "watch", "done": "good", "dead": "ba
 _MOVING = {"queued", "running"}
 _RESULTS = {
     "assess.assess_parks": ("/parks", Text("看载体", "See the parks")),
+    "assess.find_belts": ("/assess/belts", Text("看产业带", "See the belts")),
     "atlas.measure": ("/measures", Text("看测度", "See the measures")),
     "atlas.run": ("/clusters", Text("看集群", "See the clusters")),
     "roster.match": ("/rosters", Text("看名单", "See the rosters")),
