@@ -1,6 +1,6 @@
 """Everything that the room offers to the doors 评估对外: its operations and its jobs."""
 
-from jiqun.assess import belts_room, parks_room
+from jiqun.assess import belts_room, benchmark_room, parks_room
 from jiqun.assess.room import ROOM
 from jiqun.store.jobs import Handler
 
@@ -10,4 +10,4 @@ HANDLERS: dict[str, Handler] = {
 }
 """What the room's workers do, by the kind of job."""
 
-__all__ = ["HANDLERS", "ROOM", "belts_room", "parks_room"]
+__all__ = ["HANDLERS", "ROOM", "belts_room", "benchmark_room", "parks_room"]
