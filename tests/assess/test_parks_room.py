@@ -9,9 +9,13 @@ import pytest
 
 from jiqun.assess import parks_desk as desk
 from jiqun.assess import parks_room as room
+from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
 from jiqun.core.actor import LOCAL, Actor
+from jiqun.core.document import Document, Text
 from jiqun.core.errors import PermissionDeniedError, UsageError, WorkspaceError
+from jiqun.core.lineage import Lineage
 from jiqun.intake import desk as intake
+from jiqun.report.render import render
 from jiqun.store import Workspace
 
 PUBLIC = Actor("public", frozenset({"public"}))
@@ -131,3 +135,17 @@ def test_the_command_line_says_the_same(run, workspace, tmp_path):
     assert (status, "JQ-ASSESS-121" in err) == (2, True)
     assert run("parks", "show", "软件园", "-o", str(tmp_path / "park.docx"), *at)[0] == 0
     assert run("parks", "list", "-o", str(tmp_path / "parks.xlsx"), *at)[0] == 0
+
+
+def test_sections_are_there_where_their_data_are(workspace, tmp_path):
+    empty = Workspace.init(tmp_path / "empty")
+    assert parks_section(empty, PUBLIC) is None
+    assert belts_section(workspace, PUBLIC) is None
+    assert benchmark_section(empty, PUBLIC).blocks
+    before = parks_section(workspace, PUBLIC)
+    desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
+    after = parks_section(workspace, PUBLIC)
+    assert before.title == after.title
+    assert after.blocks[-1].rows[0][2].en == "found"
+    whole = Document(Text("年", "year"), Text("", ""), (after, benchmark_section(workspace, PUBLIC)), Lineage("t", "1"))
+    assert render(whole, "docx", "zh").content

@@ -156,7 +156,7 @@ def parks_document(shown: desk.Parks, *, linked: bool = False) -> Document:
     )
     figures = KeyFigures(
         (
-            KeyFigure(share, Text("占用率", "let"), Text("括号内为范围", "range in brackets")),
+            KeyFigure(share, Text("占用率", "let"), Text("含未知的范围", "with the range of what is unknown")),
             KeyFigure(_both(vacant), Text("空置 m²", "vacant m²")),
             KeyFigure(_both(float(parks["open_m2"].sum())), Text("状态未知 m²", "m² of unknown state")),
             KeyFigure(_both(int(parks["units_vacant"].sum()), "integer"), Text("空置单元", "vacant units")),
@@ -362,6 +362,34 @@ def _findings(told: desk.Assessed | None, park_id: str) -> tuple[Block, ...]:
             (Table("findings", Text("载体闲置诊断", "Signs of idleness"), columns, told_rows, source, as_of),),
         ),
     )
+
+
+def findings_of_all(shown: desk.Parks, told: desk.Assessed) -> Table:
+    """What was found of every park, without what was not: found first, then unknown."""
+    names = {row["id"]: row["name"] for row in shown.found.parks.select("id", "name").to_dicts()}
+    rows = told.of("findings").filter(pl.col("state") != "not_found").sort("state", "unit", "code").to_dicts()
+    columns = (
+        Column("park", Text("园区", "Park")),
+        Column("title", Text("诊断", "Diagnosis")),
+        Column("state", Text("结论", "Answer")),
+        Column("severity", Text("轻重", "Severity")),
+        Column("sentence", Text("依据", "What it stands on")),
+        Column("action", Text("怎么办", "What to do")),
+    )
+    cells: list[tuple[Cell, ...]] = [
+        (
+            names.get(row["unit"], row["unit"]),
+            Text(row["title_zh"], row["title_en"]),
+            FOUND[row["state"]],
+            SEVERITY.get(row["severity"] or ""),
+            Text(row["sentence_zh"], row["sentence_en"]),
+            Text(row["action_zh"], row["action_en"]),
+        )
+        for row in rows
+    ]
+    source = Text("载体台账与登记库", "carriers and the register of firms")
+    title = Text("载体闲置：有此问题和未知的", "Idle carriers: found and unknown")
+    return Table("idle-findings", title, columns, cells, source, str(told.values["as_of"]))
 
 
 def _parts(shown: desk.Parks, park_id: str) -> Section:

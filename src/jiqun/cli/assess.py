@@ -15,7 +15,7 @@ from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import Framework, check_framework, framework_of, shipped, shipped_text
 from jiqun.assess.index_document import framework_table, index_document, tables_of, uncertainty_document
 from jiqun.assess.rank_uncertainty import uncertainty
-from jiqun.cli import belts, benchmark, frontier
+from jiqun.cli import belts, benchmark, frontier, green
 from jiqun.cli.output import Format, note, say, write
 from jiqun.cli.report import LanguageOption, Tongue
 from jiqun.cli.report import write as write_report
@@ -95,6 +95,7 @@ def register(app: typer.Typer) -> None:
     frontier.register(assess)
     belts.register(assess)
     benchmark.register(assess)
+    green.register(assess)
     app.add_typer(assess, name="assess")
 
 
