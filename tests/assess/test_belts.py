@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from jiqun.assess import _belt_kernels as kernels
-from jiqun.assess.belts import FACILITIES, belts
+from jiqun.assess.belt_pairs import FACILITIES, belts
 from jiqun.core.errors import MeasureInputError
 
 PLACES = pl.DataFrame(

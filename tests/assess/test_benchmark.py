@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from jiqun.assess.benchmark import COLUMNS, benchmark, reference_clusters, reference_texts
+from jiqun.assess.references import COLUMNS, benchmark, reference_clusters, reference_texts
 from jiqun.core.errors import MeasureInputError
 
 

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from jiqun.assess.frontier import dea
-from jiqun.assess.green import green
 from jiqun.assess.green_document import green_document
+from jiqun.assess.green_efficiency import green
 from jiqun.core.errors import MeasureInputError, UsageError
 from jiqun.core.lineage import Source
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jiqun.assess.carriers import carrier_tree
 from jiqun.assess.idle import Thresholds, idle_carriers
-from jiqun.assess.occupancy import median_vacancy, occupancy
 from jiqun.assess.tenants import output_per_area, tenant_relatedness, titled
+from jiqun.assess.vacancy import median_vacancy, occupancy
 from jiqun.core.errors import MeasureInputError
 
 DAY = date(2024, 5, 1)

@@ -11,23 +11,26 @@ from numba import njit
 
 from jiqun.core.arrays import Floats, Integers
 
+States = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _UNIT = 2.0**-53
 
 
 @njit(cache=True, nogil=True)
-def _next(state: Integers) -> float:
+def _next(state: States) -> float:
     """SplitMix64 as a number in [0, 1)."""
     state[0] += _GOLDEN
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)) * _UNIT
+    drawn: float = (z >> np.uint64(11)) * _UNIT
+    return drawn
 
 
 @njit(cache=True, nogil=True)
-def _trade(has: Integers, one: int, other: int, start: int, end: int, open_: Integers, state: Integers) -> None:
+def _trade(has: Integers, one: int, other: int, start: int, end: int, open_: Integers, state: States) -> None:
     count = mine = 0
     for column in range(start, end):
         if has[one, column] != has[other, column]:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from jiqun.assess.belts import FACILITIES, LEVEL, MAX_KM, belts
+from jiqun.assess.belt_pairs import FACILITIES, LEVEL, MAX_KM, belts
 from jiqun.assess.room import ROOM
 from jiqun.atlas.chain_desk import placed, places_of
 from jiqun.atlas.chain_records import kept

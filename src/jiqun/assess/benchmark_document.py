@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from jiqun.assess.benchmark import BOUNDS, DIFFERENCES, benchmark, reference_texts
+from jiqun.assess.references import BOUNDS, DIFFERENCES, benchmark, reference_texts
 from jiqun.core.document import Block, Cell, Column, Document, Paragraph, Section, Table, Text
 from jiqun.core.lineage import Lineage
 from jiqun.report.formats import cell, spoken

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import Field
 
-from jiqun.assess.benchmark import benchmark, reference_texts
+from jiqun.assess.references import benchmark, reference_texts
 from jiqun.assess.room import ROOM
 from jiqun.atlas.operations import ClusterId
 from jiqun.atlas.reading import READERS, Which, find_cluster, find_run
@@ -78,7 +78,7 @@ def benchmark_(_actor: Actor, workspace: Workspace, request: BenchmarkRequest) -
 
 
 def beside(workspace: Workspace, request: BenchmarkRequest) -> pl.DataFrame:
-    """What is asked for, as `jiqun.assess.benchmark.benchmark` gives it."""
+    """What is asked for, as `jiqun.assess.benchmark` gives it."""
     parts = [one for one in (_cluster(workspace, request), _unit(workspace, request)) if one is not None]
     return benchmark(pl.concat(parts, how="diagonal") if parts else None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from jiqun.assess.green import Green
+from jiqun.assess.green_efficiency import Green
 from jiqun.core.document import (
     Bar,
     Bars,

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from jiqun.assess.findings import Finding, Severity
-from jiqun.assess.occupancy import DAYS_A_MONTH, Occupancy
 from jiqun.assess.tenants import FEWEST_TENANTS
+from jiqun.assess.vacancy import DAYS_A_MONTH, Occupancy
 from jiqun.core.document import Text
 from jiqun.report.formats import cell
 
@@ -107,7 +107,7 @@ def idle_carriers(
     --------
     >>> from datetime import date
     >>> from jiqun.assess.carriers import carrier_tree
-    >>> from jiqun.assess.occupancy import occupancy
+    >>> from jiqun.assess.vacancy import occupancy
     >>> rows = pl.DataFrame({"name": ["P", "1", "2"], "kind": ["park", "unit", "unit"], "parent": [None, "P", "P"],
     ...     "area_m2": [None, 100.0, 300.0], "status": [None, "let", "vacant"]})
     >>> [(one.code, one.state, one.severity) for one in idle_carriers(occupancy(carrier_tree(rows), as_of=date(2024, 5, 1)))][:2]
@@ -250,7 +250,8 @@ def _duration(found: Occupancy, park: dict[str, Any], limits: Thresholds) -> Fin
 def _unrelated(park: dict[str, Any], row: dict[str, Any] | None, limits: Thresholds) -> Finding:
     known = row is not None and row["mean"] is not None
     classed, tenants = (row["classed"], row["tenants"]) if row else (0, park["tenants"])
-    told = row if row is not None and known else {"mean": None, "expected": None, "low": None, "high": None, "p": None}
+    nothing = dict.fromkeys(("mean", "expected", "low", "high", "p"))
+    told: dict[str, Any] = row if row is not None and known else nothing
     less = known and told["p"] <= limits.level
     mean, expected, least, most = (_both(told[key], "number", 3) for key in ("mean", "expected", "low", "high"))
     p = _both(told["p"], "probability")

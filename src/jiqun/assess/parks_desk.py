@@ -13,8 +13,8 @@ import polars as pl
 from jiqun.assess.carriers import CarrierTree, carrier_tree, match_tenants
 from jiqun.assess.findings import Finding
 from jiqun.assess.idle import Thresholds, idle_carriers
-from jiqun.assess.occupancy import MAX_AGE_DAYS, Occupancy, occupancy
 from jiqun.assess.tenants import output_per_area, tenant_relatedness, tenants_of, titled
+from jiqun.assess.vacancy import MAX_AGE_DAYS, Occupancy, occupancy
 from jiqun.atlas import relatedness
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.counted import counted

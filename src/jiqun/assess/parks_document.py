@@ -336,13 +336,13 @@ def _findings(told: desk.Assessed | None, park_id: str) -> tuple[Block, ...]:
         Column("missing", Text("缺什么", "What is missing")),
     )
 
-    def text(row: dict[str, Any], name: str) -> Text | None:
+    def spoken(row: dict[str, Any], name: str) -> Text | None:
         return Text(row[f"{name}_zh"], row[f"{name}_en"]) if row[f"{name}_zh"] else None
 
     told_rows: list[tuple[Cell, ...]] = [
         (
-            text(row, "title"), FOUND[row["state"]], SEVERITY.get(row["severity"] or ""), text(row, "sentence"),
-            text(row, "varies"), text(row, "action"), text(row, "missing"),
+            spoken(row, "title"), FOUND[row["state"]], SEVERITY.get(row["severity"] or ""), spoken(row, "sentence"),
+            spoken(row, "varies"), spoken(row, "action"), spoken(row, "missing"),
         )
         for row in rows
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from jiqun.assess import parks_desk as desk
 from jiqun.assess.room import ROOM
+from jiqun.assess.vacancy import MAX_AGE_DAYS
 from jiqun.atlas.reading import READERS, Rows, sees_all, version
 from jiqun.core.actor import LOCAL, Actor, Role
 from jiqun.core.document import Text
@@ -189,7 +190,7 @@ def parks(_actor: Actor, workspace: Workspace, request: ParksRequest) -> ParksAn
     """The parks with the share of their area that is let, its range, and what is vacant."""
     del request
     if not workspace.history(desk.TABLE):
-        return ParksAnswer(as_of=None, source=None, max_age_days=desk.MAX_AGE_DAYS, rows=(), notes=())
+        return ParksAnswer(as_of=None, source=None, max_age_days=MAX_AGE_DAYS, rows=(), notes=())
     shown = desk.parks_now(workspace)
     return ParksAnswer(
         as_of=shown.found.as_of,
@@ -240,8 +241,8 @@ def _finding(row: Mapping[str, Any]) -> FindingRow:
     def text(name: str) -> Text:
         return Text(row[f"{name}_zh"], row[f"{name}_en"])
 
-    plain = {name: row[name] for name in ("code", "state", "severity", "statistic", "low", "high")}
-    spoken = {name: text(name) for name in ("title", "sentence", "varies", "action")}
+    plain: dict[str, Any] = {name: row[name] for name in ("code", "state", "severity", "statistic", "low", "high")}
+    spoken: dict[str, Any] = {name: text(name) for name in ("title", "sentence", "varies", "action")}
     return FindingRow(**plain, **spoken, missing=text("missing") if row["missing_zh"] else None)
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from scipy.stats import hypergeom
 
 from jiqun.assess.carriers import CarrierTree
-from jiqun.assess.occupancy import Occupancy
+from jiqun.assess.vacancy import Occupancy
 from jiqun.core.arrays import Floats
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.frames import as_polars
@@ -89,10 +89,10 @@ def titled(tenants: pl.DataFrame) -> pl.DataFrame:
         p = np.where(others & (known > 0), hypergeom.cdf(won, known.sum(), won.sum(), known), np.nan)
         parts.append(counts.with_columns(title=pl.lit(title), p=pl.Series(p, nan_to_null=True, dtype=pl.Float64)))
     rows = pl.concat(parts)
-    known, won, all_ = (pl.col(name) for name in ("known", "titled", "tenants"))
+    on_record, with_it, everyone = (pl.col(name) for name in ("known", "titled", "tenants"))
     return rows.select(
         "park_id", "title", "tenants", "known", "titled",
-        share=pl.when(known > 0).then(won / known), low=won / all_, high=(won + all_ - known) / all_, p="p",
+        share=pl.when(on_record > 0).then(with_it / on_record), low=with_it / everyone, high=(with_it + everyone - on_record) / everyone, p="p",
     ).sort("park_id", "title")  # fmt: skip
 
 

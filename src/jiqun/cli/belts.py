@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jiqun.assess import belts_room as room
-from jiqun.assess.belts import LEVEL, MAX_KM
+from jiqun.assess.belt_pairs import LEVEL, MAX_KM
 from jiqun.assess.belts_document import belts_document
 from jiqun.atlas.reading import Which
 from jiqun.cli import report

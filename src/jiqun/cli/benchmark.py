@@ -8,9 +8,9 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from jiqun.assess.benchmark import benchmark, reference_texts
 from jiqun.assess.benchmark_document import NEVER, benchmark_document
 from jiqun.assess.benchmark_room import BenchmarkRequest, beside
+from jiqun.assess.references import benchmark, reference_texts
 from jiqun.cli import report
 from jiqun.cli.output import Format, note, say, write
 from jiqun.cli.tables import read_table

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from jiqun.assess.green import green
 from jiqun.assess.green_document import green_document
+from jiqun.assess.green_efficiency import green
 from jiqun.cli import report
 from jiqun.cli.frontier import (
     FileArgument,

@@ -12,9 +12,9 @@ import typer
 
 from jiqun.assess import parks_desk as desk
 from jiqun.assess.idle import IDLE_MONTHS, IDLE_SHARE, Thresholds
-from jiqun.assess.occupancy import MAX_AGE_DAYS
 from jiqun.assess.parks_document import park_document, parks_document
 from jiqun.assess.parks_room import UnitsRequest, parts_of, sought
+from jiqun.assess.vacancy import MAX_AGE_DAYS
 from jiqun.cli import report
 from jiqun.cli.output import Format, note, progress, say, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from starlette.exceptions import HTTPException
 
 from jiqun.assess import belts_room as room
-from jiqun.assess.belts import MAX_KM
+from jiqun.assess.belt_pairs import MAX_KM
 from jiqun.assess.belts_document import belts_document
 from jiqun.atlas.reading import searched
 from jiqun.web.pages import atlas_parts as parts

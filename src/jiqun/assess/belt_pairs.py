@@ -238,7 +238,8 @@ def _scored(
             "shared": (mine & theirs).sum(axis=1), "score": score, "expected": mean,
             "z": pl.Series(z, nan_to_null=True), "p": p, "q": false_discovery_control(p, method="by"),
         }
-    ).cast(_PAIRS)  # fmt: skip
+    )  # fmt: skip
+    found = found.select(pl.col(name).cast(kind) for name, kind in _PAIRS.items())
     return found.sort(
         "q", "p", "z", "score", "a", "b", descending=[False, False, True, True, False, False], nulls_last=True
     )

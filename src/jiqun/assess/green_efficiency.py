@@ -150,7 +150,7 @@ def _specifications(
         *(() if returns in {"crs", "vrs"} else (("sbm", returns),)),
     ):
         known = model == "sbm" and kind == returns
-        found = whole if known else dea(frame, **given, undesirable=bad, model=model, returns=kind)  # type: ignore[arg-type]  # of the pairs above
+        found = whole if known else dea(frame, **given, undesirable=bad, model=model, returns=kind)
         parts.append(
             found.scores.select(given["unit"], "score").with_columns(model=pl.lit(model), returns=pl.lit(kind))
         )

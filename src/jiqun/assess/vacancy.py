@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import norm
 
-from jiqun.assess.carriers import CarrierTree, dated
+from jiqun.assess.carriers import CarrierTree, carrier_tree, dated
 from jiqun.core.arrays import Floats, Integers
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.remarks import Remark
@@ -50,9 +50,7 @@ class Occupancy:
     remarks: tuple[Remark, ...]
 
 
-def occupancy(
-    tree: CarrierTree, *, as_of: date, spoken: date | None = None, max_age_days: int = MAX_AGE_DAYS
-) -> Occupancy:
+def occupancy(carriers: Any, *, as_of: date, spoken: date | None = None, max_age_days: int = MAX_AGE_DAYS) -> Occupancy:
     """Share of the area that is let, by park and by kind, with its range 占用率.
 
     Of a carrier without children: let_m2 where it is given, else all of its area where the status is `let` or a tenant is
@@ -64,6 +62,8 @@ def occupancy(
 
     Parameters
     ----------
+    carriers
+        Any dataframe, as for `carrier_tree`, or a tree that was made of one.
     as_of
         The day that is asked about.
     spoken
@@ -95,14 +95,14 @@ def occupancy(
 
     Examples
     --------
-    >>> from jiqun.assess.carriers import carrier_tree
     >>> rows = pl.DataFrame({"name": ["P", "1", "2", "3"], "kind": ["park", "unit", "unit", "unit"],
     ...     "parent": [None, "P", "P", "P"], "area_m2": [400.0, 100, 200, 100], "status": [None, "let", "vacant", None]})
-    >>> occupancy(carrier_tree(rows), as_of=date(2024, 5, 1)).parks.select("share", "low", "high").rows()
+    >>> occupancy(rows, as_of=date(2024, 5, 1)).parks.select("share", "low", "high").rows()
     [(0.3333333333333333, 0.25, 0.5)]
     """
     if max_age_days < 1:
         raise MeasureInputError("JQ-ASSESS-119", what="max_age_days", value=max_age_days, expected=">= 1")
+    tree = carriers if isinstance(carriers, CarrierTree) else carrier_tree(carriers)
     nodes = tree.nodes
     days = dated(nodes, spoken or as_of)
     age = pl.select((pl.lit(as_of) - days).dt.total_days()).to_series().to_numpy()
@@ -249,12 +249,12 @@ def median_vacancy(days: Floats, ended: Any) -> tuple[float | None, float | None
         return None, None, None
     times, events = np.unique(days[ended], return_counts=True)
     risk = days.size - np.searchsorted(np.sort(days), times)
-    curve = np.cumprod(1 - events / risk)
+    curve: Floats = np.cumprod(1 - events / risk, dtype=np.float64)
     some = curve > _ROUND
     spread = np.sqrt(np.cumsum(events / (risk * np.maximum(risk - events, 1))))
     log = np.log(np.where(some, curve, 0.5))
-    low = np.where(some, curve ** np.exp(-_Z * spread / log), 0.0)
-    high = np.where(some, curve ** np.exp(_Z * spread / log), 1 - (_TAIL ** (1 / risk)))
+    low: Floats = np.where(some, curve ** np.exp(-_Z * spread / log), 0.0)
+    high: Floats = np.where(some, curve ** np.exp(_Z * spread / log), 1 - (_TAIL ** (1 / risk)))
 
     def first(values: Floats) -> float | None:
         at = np.flatnonzero(values <= 0.5 + _ROUND)
