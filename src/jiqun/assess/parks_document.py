@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 import polars as pl
@@ -143,8 +144,11 @@ def _table(
     return Table(id_, title, columns, told, _source(shown), as_of or shown.found.as_of.isoformat(), note, links)
 
 
-def parks_document(shown: desk.Parks, *, linked: bool = False) -> Document:
-    """All parks 载体总览: the sentence, key figures, the map, the list, the kinds, what is odd."""
+def parks_document(shown: desk.Parks, *, linked: bool = False, today: date | None = None) -> Document:
+    """All parks 载体总览: the sentence, key figures, the map, the list, the kinds, what is odd.
+
+    `today`, where it is given, tells whether the whole load has grown too old to speak of it.
+    """
     parks = shown.found.parks
     total, vacant = float(parks["total_m2"].sum()), float(parks["vacant_m2"].sum())
     whole = _whole(parks)
@@ -181,6 +185,7 @@ def parks_document(shown: desk.Parks, *, linked: bool = False) -> Document:
         note=Text("没有下级的载体，各算一次。", "Carriers with none in them, each counted once."),
     )
     blocks: tuple[Block, ...] = (
+        *_aged(shown, today),
         figures,
         *_map(shown, parks, linked=linked),
         table,
@@ -188,6 +193,18 @@ def parks_document(shown: desk.Parks, *, linked: bool = False) -> Document:
         *(Paragraph(_told(remark), "caution") for remark in shown.found.remarks),
     )
     return Document(Text("载体", "Parks"), sentence, blocks, _lineage(shown))
+
+
+def _aged(shown: desk.Parks, today: date | None) -> tuple[Paragraph, ...]:
+    """That the load itself is older than a record may be."""
+    spoken, limit = shown.snapshot.as_of, shown.found.max_age_days
+    if today is None or (today - spoken).days <= limit:
+        return ()
+    text = Text(
+        f"台账说的是 {spoken} 的情况，距今已超过 {limit} 天；今天的占用率未知，请导入新的台账。",
+        f"The records speak of {spoken}, more than {limit} days ago: what is let today is not known. Import newer ones.",
+    )
+    return (Paragraph(text, "caution"),)
 
 
 def _told(remark: Remark) -> Text:
@@ -271,7 +288,7 @@ def park_document(
     told = desk.assessed(workspace)
     parks = shown.found.parks.filter(pl.col("id") == row["id"])
     wanted = sought(shown, UnitsRequest(park=row["id"]), full=full)
-    blocks: list[Block] = [_figures(row), *_map(shown, parks, linked=False)]
+    blocks: list[Block] = [*_aged(shown, workspace.clock().date()), _figures(row), *_map(shown, parks, linked=False)]
     blocks += [*(Paragraph(told_finding, "caution") for told_finding in _stale(told)), *_findings(told, row["id"])]
     blocks += [_parts(shown, row["id"]), Section("to-let", _to_let_title(wanted), (units_table(shown, wanted),))]
     if full:

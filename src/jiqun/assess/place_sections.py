@@ -18,7 +18,7 @@ def parks_section(workspace: Workspace, actor: Actor) -> Section | None:
     if not workspace.history(desk.TABLE):
         return None
     shown, told = desk.parks_now(workspace), desk.assessed(workspace)
-    document = parks_document(shown)
+    document = parks_document(shown, today=workspace.clock().date())
     found: Block = findings_of_all(shown, told) if told else Paragraph(_NOT_ASSESSED)
     return Section("parks-section", document.subtitle, (*document.blocks, found))
 

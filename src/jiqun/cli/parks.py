@@ -80,7 +80,7 @@ def listed(
     opened = open_workspace(workspace)
     shown = desk.parks_now(opened, as_of=_day(as_of), max_age_days=max_age)
     if output is not None:
-        report.write(parks_document(shown), output, None, None, opened.clock)
+        report.write(parks_document(shown, today=opened.clock().date()), output, None, None, opened.clock)
         return
     write(shown.found.parks.select(_LIST), form)
     _tell(shown.found.remarks)

@@ -29,7 +29,9 @@ _FILTERS = ("status", "min_m2", "max_m2", "max_rent")
 def parks(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
     """The parks that are loaded."""
     told = room.parks(visitor.actor, workspace, room.ParksRequest())
-    document = parks_document(desk.parks_now(workspace), linked=True) if told.rows else None
+    document = (
+        parks_document(desk.parks_now(workspace), linked=True, today=workspace.clock().date()) if told.rows else None
+    )
     return page(
         request,
         visitor,
@@ -58,7 +60,7 @@ def parks_file(
     shown = desk.parks_now(workspace)
     if form == "csv":
         return parts.table_answer(request, parks_table(shown, linked=False), "csv")
-    return parts.file_answer(request, visitor, parks_document(shown), form)
+    return parts.file_answer(request, visitor, parks_document(shown, today=workspace.clock().date()), form)
 
 
 @router.get("/parks/to-let")
