@@ -4,6 +4,7 @@ import re
 
 import polars as pl
 import pytest
+from test_pages_imports import begun, form, opened, send, worked
 from web_people import HOSTILE
 
 from jiqun.assess import parks_desk as desk
@@ -69,3 +70,22 @@ def test_without_carriers_the_page_says_how_to_begin(signed_in):
     assert page.status_code == 200
     assert 'href="/imports"' in page.text
     assert signed_in("operator").get("/parks/to-let").status_code == 409
+
+
+def test_carriers_come_in_by_the_page_with_what_is_wrong_told(workspace, signed_in):
+    analyst = signed_in("analyst")
+    sheet = "载体名称,类型,上级载体,建筑面积,出租状态,租金\n合成园,园区,,500,,\n101,单元,合成园,200,空置,45\n102,单元,合成园,300,空着呢,-1\n"
+    base = begun(analyst, workspace, sheet.encode(), name="carriers.csv", table="carriers")
+    page = opened(analyst, f"{base}/columns")
+    chosen = {value for name, value in form(page, f"{base}/columns").items() if name.startswith("column-")}
+    assert {"name", "kind", "parent", "area_m2", "status", "rent_cny_m2_month"} <= chosen
+    send(analyst, page, f"{base}/columns", then="check")
+    worked(workspace)
+    page = opened(analyst, f"{base}/check")
+    assert "空着呢" in opened(analyst, f"{base}/rows")
+    send(analyst, page, f"{base}/load", replace="yes")
+    worked(workspace)
+    parks = analyst.get("/parks.json").json()
+    assert [(row["name"], row["total_m2"], row["vacant_m2"], row["open_m2"]) for row in parks["rows"]] == [
+        ("合成园", 500.0, 200.0, 300.0)
+    ]

@@ -34,6 +34,8 @@ from jiqun.report.markup import LANGUAGES
 from jiqun.store import Workspace
 
 MOST_BUBBLES = 500
+MOST_ROWS = 200
+"""Rows of a table on a page; its twins have all."""
 _REACH_KM, _KM_PER_DEGREE = 8.0, 111.2
 _CHINA = (73.0, 3.0, 136.0, 54.0)
 _WIDE_DEGREES = 8.0
@@ -118,6 +120,7 @@ def parks_table(shown: desk.Parks, *, linked: bool) -> Table:
     return _table(
         "parks", Text("园区与占用率", "Parks and the share let"), columns, rows, shown,
         links=tuple(f"parks/{id_}" for id_ in rows["id"]) if linked else (), note=note_of(shown),
+        most=MOST_ROWS if linked else None,
     )  # fmt: skip
 
 
@@ -132,8 +135,16 @@ def _table(
     note: Text | None = None,
     words: Mapping[str, Mapping[Any, Text]] | None = None,
     as_of: str = "",
+    most: int | None = None,
 ) -> Table:
     told: list[tuple[Cell, ...]] = []
+    if most is not None and rows.height > most:
+        cut = Text(
+            f"只列前 {most} 行，共 {rows.height} 行；CSV 有全部。",
+            f"The first {most} of {rows.height} rows; the CSV has all.",
+        )
+        note = cut if note is None else Text(f"{cut.zh}{note.zh}", f"{cut.en} {note.en}")
+        rows, links = rows.head(most), links[:most]
     for row in rows.to_dicts():
         cells = []
         for column in columns:
@@ -251,7 +262,9 @@ def _map(shown: desk.Parks, parks: pl.DataFrame, *, linked: bool) -> tuple[Figur
         Column("vacant_m2", Text("空置 m²", "Vacant, m²"), "number", 0),
     )
     note = Text(f"{missing} 个没有坐标。", f"{missing} without a place.") if missing else None
-    table = _table("places", Text("园区位置", "Where the parks are"), columns, placed, shown, note=note)
+    table = _table(
+        "places", Text("园区位置", "Where the parks are"), columns, placed, shown, note=note, most=MOST_BUBBLES
+    )
     title = (
         Text(f"空置占比最高的是{emptiest.label.zh}", f"{emptiest.label.en} has the largest vacant share")
         if emptiest.shade > 0 and len(bubbles) > 1
@@ -290,7 +303,10 @@ def park_document(
     wanted = sought(shown, UnitsRequest(park=row["id"]), full=full)
     blocks: list[Block] = [*_aged(shown, workspace.clock().date()), _figures(row), *_map(shown, parks, linked=False)]
     blocks += [*(Paragraph(told_finding, "caution") for told_finding in _stale(told)), *_findings(told, row["id"])]
-    blocks += [_parts(shown, row["id"]), Section("to-let", _to_let_title(wanted), (units_table(shown, wanted),))]
+    blocks += [
+        _parts(shown, row["id"], linked=linked),
+        Section("to-let", _to_let_title(wanted), (units_table(shown, wanted),)),
+    ]
     if full:
         blocks += _tenants(shown, told, row["id"], linked=linked)
     share = range_text(row)
@@ -409,7 +425,7 @@ def findings_of_all(shown: desk.Parks, told: desk.Assessed) -> Table:
     return Table("idle-findings", title, columns, cells, source, str(told.values["as_of"]))
 
 
-def _parts(shown: desk.Parks, park_id: str) -> Section:
+def _parts(shown: desk.Parks, park_id: str, *, linked: bool) -> Section:
     rows = parts_of(shown, park_id)
     columns = (
         Column("path", Text("位置", "Part")),
@@ -427,6 +443,7 @@ def _parts(shown: desk.Parks, park_id: str) -> Section:
         shown,
         words={"kind": KINDS},
         note=note_of(shown),
+        most=MOST_ROWS if linked else None,
     )
     count = rows.height
     return Section("parts-section", Text(f"{count} 级含下级的载体", f"{count} carriers with others in them"), (table,))
@@ -478,6 +495,7 @@ def _tenants(shown: desk.Parks, told: desk.Assessed | None, park_id: str, *, lin
         words={"by": MATCHED},
         as_of=as_of,
         links=links if any(links) else (),
+        most=MOST_ROWS if linked else None,
     )
     matched = rows["organisation"].count()
     title = Text(
