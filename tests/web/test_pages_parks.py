@@ -89,3 +89,15 @@ def test_carriers_come_in_by_the_page_with_what_is_wrong_told(workspace, signed_
     assert [(row["name"], row["total_m2"], row["vacant_m2"], row["open_m2"]) for row in parks["rows"]] == [
         ("合成园", 500.0, 200.0, 300.0)
     ]
+
+
+def test_a_firms_page_leads_to_the_park_it_rents_in_for_who_may_see_tenants(parks, signed_in, client, people):
+    firm = people["member"].organisation
+    name = parks.scan("organisations").filter(pl.col("id") == firm).select("name").collect().item()
+    rows = pl.DataFrame(
+        {"name": ["Park", "1"], "kind": ["park", "unit"], "parent": [None, "Park"], "tenant": [None, name]}
+    )
+    intake.load(LOCAL, parks, rows, "carriers", as_of="2024-06-01")
+    desk.assess(LOCAL, parks)
+    assert "Rents in Park" in signed_in("analyst").get(f"/firms/{firm}?lang=en").text
+    assert "Rents in Park" not in client.get(f"/firms/{firm}?lang=en").text

@@ -248,3 +248,13 @@ def assessed(workspace: Workspace) -> Assessed | None:
         return None
     loaded = {one.table: one.digest for one in workspace.tables()}
     return Assessed(result, all(loaded.get(one.name) == one.digest for one in result.lineage.inputs))
+
+
+def parks_of(workspace: Workspace, organisation: str) -> list[tuple[str, str]]:
+    """Id and name of the parks that an organisation rents in, as the latest assessment matched it 企业所在园区."""
+    told = assessed(workspace)
+    if told is None or not workspace.history(TABLE):
+        return []
+    held = told.of("tenants").filter(pl.col("organisation") == organisation).select(id="park_id")
+    parks = parks_now(workspace).found.parks.select("id", "name").join(held, on="id", how="semi")
+    return parks.sort("name").rows()
