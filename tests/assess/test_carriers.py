@@ -101,6 +101,8 @@ def test_any_parents_among_parks_are_as_by_walking_up(parents):
         ("area_m2", [1.0, -1.0], "JQ-ASSESS-111"),
         ("rent_cny_m2_month", [1.0, float("inf")], "JQ-ASSESS-111"),
         ("status", ["let", "gone"], "JQ-ASSESS-112"),
+        ("area_m2", ["1", "many"], "JQ-ASSESS-127"),
+        ("as_of", ["2024-05-01", "last year"], "JQ-ASSESS-127"),
     ],
 )
 def test_unusable_values_are_refused(column, values, code):

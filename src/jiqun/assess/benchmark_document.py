@@ -7,8 +7,6 @@ import polars as pl
 from jiqun.assess.references import BOUNDS, DIFFERENCES, benchmark, reference_texts
 from jiqun.core.document import Block, Cell, Column, Document, Paragraph, Section, Table, Text
 from jiqun.core.lineage import Lineage
-from jiqun.report.formats import cell, spoken
-from jiqun.report.markup import LANGUAGES
 
 NEVER = Text(
     "并列而不排名：年份、口径、边界不同的数字不可比。数字照录自文本，没有换算。",
@@ -26,17 +24,35 @@ _UNITS = {
 }
 
 
-def figure_text(value: float | None, unit: str | None, bound: str | None = None) -> Text:
-    """A figure with its unit, worded as it was quoted."""
+def figure_text(value: float | None, unit: str | None, bound: str | None = None, quoted: str | None = None) -> Text:
+    """A figure with its unit, with all its digits; `quoted` stands for it where the text has it otherwise, as 1/6.
+
+    Examples
+    --------
+    >>> figure_text(272.08e9, "CNY"), figure_text(15000.0, "firms", "over").en, figure_text(1 / 6, "share", "about", "1/6").zh
+    (Text(zh='2,720.8 亿元', en='272.08 billion CNY'), 'over 15,000 firms', '约 1/6')
+    """
     if value is None:
         return Text("—", "—")
     said = BOUNDS[bound or ""]
+    if quoted:
+        return Text(f"{said.zh} {quoted}".strip(), f"{said.en} {quoted}".strip())
     if unit == "share":
-        shown = Text(*(cell(value, "share", language, 1 if value * 100 % 1 > 1e-6 else 0) for language in LANGUAGES))
-        return Text(f"{said.zh} {shown.zh}".strip(), f"{said.en} {shown.en}".strip())
-    shown = spoken(value, digits=5)
+        shown = f"{_digits(value * 100)} %"
+        return Text(f"{said.zh} {shown}".strip(), f"{said.en} {shown}".strip())
     called = _UNITS.get(unit or "", Text(unit or "", unit or ""))
-    return Text(f"{said.zh} {shown.zh} {called.zh}".strip(), f"{said.en} {shown.en} {called.en}".strip())
+    zh = f"{_digits(value / _YI)} 亿" if abs(value) >= _YI else f"{_digits(value)} "
+    en = f"{_digits(value / _BILLION)} billion" if abs(value) >= _BILLION else _digits(value)
+    return Text(f"{said.zh} {zh}{called.zh}".strip(), f"{said.en} {en} {called.en}".strip())
+
+
+_YI, _BILLION = 1e8, 1e9
+
+
+def _digits(value: float) -> str:
+    """A number with thousands separators and no digit too many or too few."""
+    text = f"{round(value, 6):,.6f}".rstrip("0").rstrip(".")
+    return text.replace("-", "−")
 
 
 def benchmark_document(rows: pl.DataFrame | None = None) -> Document:
@@ -83,7 +99,7 @@ def _quoted(rows: pl.DataFrame) -> Table:
         (
             Text(row["cluster_zh"], row["cluster_en"]),
             Text(row["concept_zh"], row["concept_en"]),
-            figure_text(row["value"], row["unit"], row["bound"]),
+            figure_text(row["value"], row["unit"], row["bound"], row["quoted"]),
             _year(row["year"], row["about_year"]),
             Text(row["boundary_zh"], row["boundary_en"]),
             row["source"],
@@ -119,7 +135,7 @@ def _beside(rows: pl.DataFrame) -> Table:
                 str(row["own_year"]) if row["own_year"] is not None else None,
                 row["own_concept"],
                 Text(row["cluster_zh"], row["cluster_en"]) if there else Text("没有参照", "no reference"),
-                figure_text(row["value"], row["unit"], row["bound"]) if there else None,
+                figure_text(row["value"], row["unit"], row["bound"], row["quoted"]) if there else None,
                 _year(row["year"], row["about_year"]) if there else None,
                 Text(row["concept_zh"], row["concept_en"]) if there else None,
                 Text("、".join(d.zh for d in differs), ", ".join(d.en for d in differs)) if differs else None,

@@ -49,6 +49,7 @@ class BesideRow(Model):
     indicator: str
     concept: Text | None
     value: float | None
+    quoted: str | None
     bound: str | None
     unit: str | None
     source: str | None

@@ -33,6 +33,7 @@ STATUSES = ("vacant", "let", "reserved", "works")
 EXCEEDS = 0.005
 """By what share the areas of children may exceed their parent's before it is told: rounding."""
 _PARENTS = ("ok", "none", "unknown", "ambiguous", "order", "cycle")
+_CALLED: dict[type[pl.DataType], str] = {pl.String: "text", pl.Float64: "number", pl.Date: "YYYY-MM-DD"}
 _SEPARATOR = "/"
 _SHOWN = 5
 _DEEPEST = 16
@@ -82,7 +83,7 @@ def carrier_tree(frame: Any) -> CarrierTree:
     ------
     MeasureInputError
         JQ-USE-003: no column `name`. JQ-ASSESS-110: ids are missing, or there twice. JQ-ASSESS-111: an area below 0 or not
-        finite. JQ-ASSESS-112: a kind or status that is none.
+        finite. JQ-ASSESS-112: a kind or status that is none. JQ-ASSESS-127: a value that is no number or no day.
 
     Examples
     --------
@@ -126,7 +127,13 @@ def _checked(given: pl.DataFrame) -> pl.DataFrame:
     if "id" not in given.columns:
         given = given.with_row_index("id")
     none = [pl.lit(None, kind).alias(name) for name, kind in COLUMNS.items() if name not in given.columns]
-    rows = given.with_columns(none).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    rows = given.with_columns(none).select(_typed(given, name) for name in COLUMNS)
+    for name, kind in COLUMNS.items():
+        lost = (
+            given.filter(given[name].is_not_null() & rows[name].is_null()) if name in given.columns else given.clear()
+        )
+        if lost.height:
+            raise MeasureInputError("JQ-ASSESS-127", column=name, value=lost[name][0], type=_CALLED[kind])
     rows = rows.with_columns(pl.col("kind").fill_null("park"))
     if rows["id"].null_count() or rows["id"].is_duplicated().any():
         raise MeasureInputError("JQ-ASSESS-110", column="id")
@@ -139,6 +146,13 @@ def _checked(given: pl.DataFrame) -> pl.DataFrame:
         if len(wrong):
             raise MeasureInputError("JQ-ASSESS-112", column=name, value=wrong[0], known=", ".join(known))
     return rows
+
+
+def _typed(given: pl.DataFrame, name: str) -> pl.Expr:
+    """A column in its type; null where it cannot be."""
+    if COLUMNS[name] is pl.Date and given.schema.get(name) == pl.String:
+        return pl.col(name).str.to_date("%Y-%m-%d", strict=False)
+    return pl.col(name).cast(COLUMNS[name], strict=False)
 
 
 def _parents(rows: pl.DataFrame) -> tuple[Integers, Any]:

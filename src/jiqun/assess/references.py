@@ -34,7 +34,7 @@ DIFFERENCES = {
 COLUMNS = {
     "cluster": pl.String, "cluster_zh": pl.String, "cluster_en": pl.String, "boundary_zh": pl.String,
     "boundary_en": pl.String, "year": pl.Int64, "about_year": pl.Boolean, "indicator": pl.String, "concept_zh": pl.String,
-    "concept_en": pl.String, "value": pl.Float64, "bound": pl.String, "unit": pl.String, "source": pl.String,
+    "concept_en": pl.String, "value": pl.Float64, "quoted": pl.String, "bound": pl.String, "unit": pl.String, "source": pl.String,
 }  # fmt: skip
 
 
@@ -58,7 +58,8 @@ def reference_texts() -> dict[str, Text]:
 def reference_clusters() -> pl.DataFrame:
     """Figures of reference clusters, as quoted 对标集群: `COLUMNS`, in the order of the list.
 
-    `bound`: the text says “over”, “about”, “nearly”. `unit`: CNY, USD, share (of 1), firms, persons, km2 …
+    `bound`: the text says “over”, “about”, “nearly”. `quoted`: how the text writes a figure that is no decimal, as 1/6; else
+    empty. `unit`: CNY, USD, share (of 1), firms, persons, km2 …
 
     Examples
     --------
