@@ -8,3 +8,14 @@ HANDLERS: dict[str, Handler] = {**commands.HANDLERS}
 """What the room's workers do, by the kind of job."""
 
 __all__ = ["HANDLERS", "ROOM", "commands", "operations"]
+from jiqun.assess import belts_room, benchmark_room, parks_room
+from jiqun.assess.room import ROOM
+from jiqun.store.jobs import Handler
+
+HANDLERS: dict[str, Handler] = {
+    **parks_room.HANDLERS,
+    **belts_room.HANDLERS,
+}
+"""What the room's workers do, by the kind of job."""
+
+__all__ = ["HANDLERS", "ROOM", "belts_room", "benchmark_room", "parks_room"]

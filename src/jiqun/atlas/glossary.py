@@ -17,6 +17,8 @@ TOPICS = {
     "network": Text("网络与链主", "Network and chain leaders"),
     "chains": Text("产业链与缺口", "Industry chains and gaps"),
     "core": Text("核心产业占比", "Share of the core industries"),
+    "parks": Text("载体", "Parks"),
+    "belts": Text("产业带", "Industry belts"),
     "history": Text("历次变化", "Change from run to run"),
     "maps": Text("地图如何绘制", "How maps are drawn"),
 }

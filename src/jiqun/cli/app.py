@@ -27,6 +27,7 @@ COMMANDS = {
     "atlas": ("atlas",),
     "chain": ("chain",),
     "assess": ("assess",),
+    "parks": ("parks",),
     "report": ("report",),
     "roster": ("roster",),
     "account": ("account",),

@@ -18,6 +18,7 @@ from jiqun.assess.index_document import framework_table, index_document, tables_
 from jiqun.assess.rank_uncertainty import uncertainty
 from jiqun.cli import assess_workspace as stored
 from jiqun.cli import frontier
+from jiqun.cli import belts, benchmark, frontier, green
 from jiqun.cli.output import Format, note, say, write
 from jiqun.cli.report import LanguageOption, Tongue
 from jiqun.cli.report import write as write_report
@@ -102,6 +103,9 @@ def register(app: typer.Typer) -> None:
     assess.command("uncertainty")(uncertain)
     assess.command("publish")(stored.publish)
     frontier.register(assess)
+    belts.register(assess)
+    benchmark.register(assess)
+    green.register(assess)
     app.add_typer(assess, name="assess")
 
 

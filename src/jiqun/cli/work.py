@@ -34,6 +34,7 @@ HANDLERS: Mapping[str, Handler] = {
     **intake.HANDLERS,
     **place.HANDLERS,
     **atlas.HANDLERS,
+    **assess.HANDLERS,
     **delivery.HANDLERS,
     **survey.HANDLERS,
     **roster.HANDLERS,

@@ -32,6 +32,8 @@ JOBS: dict[str, Text] = {
     "assess.run_index": Text("计算指数", "Compute an index"),
     "assess.run_uncertainty": Text("计算名次区间", "Compute intervals of ranks"),
     "assess.run_frontier": Text("计算效率前沿", "Compute a frontier"),
+    "assess.assess_parks": Text("评估载体", "Assess the parks"),
+    "assess.find_belts": Text("识别产业带", "Look for belts"),
     "atlas.measure": Text("整体测度", "Measure the register"),
     "atlas.network_run": Text("网络分析", "Analyse the network"),
     "atlas.run": Text("识别集群", "Find clusters"),

@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
 
+from jiqun.assess.parks_desk import parks_of
 from jiqun.atlas import firms as atlas
 from jiqun.atlas.documents import firm_document
+from jiqun.atlas.reading import sees_all
 from jiqun.report.fragment import fragment
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.pages.follow import following
@@ -56,4 +58,5 @@ def firm(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, id_: Id
         base=base,
         tail=parts.suffix(query),
         following=following(visitor, workspace, "firm", id_),
+        parks=parks_of(workspace, id_) if sees_all(visitor.actor) else [],
     )

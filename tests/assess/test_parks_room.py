@@ -1,0 +1,151 @@
+"""Parks over a workspace: loaded from Excel with Chinese headers, assessed, seen by role, written by the command line."""
+
+import json
+import shutil
+from datetime import date
+
+import polars as pl
+import pytest
+
+from jiqun.assess import parks_desk as desk
+from jiqun.assess import parks_room as room
+from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
+from jiqun.core.actor import LOCAL, Actor
+from jiqun.core.document import Document, Text
+from jiqun.core.errors import PermissionDeniedError, UsageError, WorkspaceError
+from jiqun.core.lineage import Lineage
+from jiqun.intake import desk as intake
+from jiqun.report.render import render
+from jiqun.store import Workspace
+
+PUBLIC = Actor("public", frozenset({"public"}))
+HEADERS = {
+    "name": "载体名称", "kind": "类型", "parent": "上级载体", "region_code": "行政区划代码", "area_m2": "建筑面积",
+    "status": "出租状态", "tenant": "承租企业", "rent": "租金", "contract": "合同编号", "vacant_since": "空置日期", "as_of": "记录日期",
+}  # fmt: skip
+ROWS = [
+    ("软件园", "园区", None, "330106", None, None, None, None, None, None, "2024-04-01"),
+    ("A座", "楼宇", "软件园", "330106", 1000, None, None, None, None, None, "2024-04-01"),
+    ("B座", "楼宇", "软件园", "330106", None, None, None, None, None, None, "2024-04-01"),
+    ("101", "单元", "软件园/A座", "330106", 400, "已租", "合成甲公司", 50, "HT-1", None, "2024-04-01"),
+    ("102", "单元", "软件园/A座", "330106", 600, "空置", None, 60, None, "2023-01-01", "2024-04-01"),
+    ("101", "单元", "软件园/B座", "330106", 500, "空置", None, 40, None, None, "2024-04-01"),
+]
+
+
+@pytest.fixture
+def workspace(tmp_path, places):
+    """A workspace with one park of five rooms and a register of two firms; synthetic."""
+    opened = Workspace.init(tmp_path / "ws")
+    shutil.copytree(places, opened.cache, dirs_exist_ok=True)
+    sheet = pl.DataFrame(ROWS, schema=list(HEADERS.values()), orient="row")
+    sheet.write_excel(tmp_path / "carriers.xlsx")
+    report = intake.load(LOCAL, opened, tmp_path / "carriers.xlsx", "carriers", as_of="2024-05-01")
+    assert (report.kept, report.duplicates) == (6, 0)
+    (tmp_path / "firms.csv").write_text("企业名称,行业代码\n合成甲公司,6513\n合成乙公司,3912\n", encoding="utf-8")
+    intake.load(LOCAL, opened, tmp_path / "firms.csv", "organisations", as_of="2024-05-01")
+    yield opened
+    opened.database.close()
+
+
+def test_units_of_one_name_in_two_buildings_are_two(workspace):
+    told = room.parks(PUBLIC, workspace, room.ParksRequest())
+    (row,) = told.rows
+    assert (row.name, row.units, row.units_vacant, row.total_m2, row.let_m2) == ("软件园", 3, 2, 1500.0, 400.0)
+    assert (round(row.share, 4), row.low, row.high) == (round(400 / 1500, 4), row.share, row.share)
+    assert told.as_of == date(2024, 5, 1)
+
+
+def test_who_rents_what_for_how_much_is_not_for_everybody(workspace):
+    desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
+    let = room.UnitsRequest(status="let")
+    mine, theirs = (room.units(actor, workspace, let).items[0] for actor in (LOCAL, PUBLIC))
+    assert (mine.tenant, mine.contract, mine.rent_cny_m2_month) == ("合成甲公司", "HT-1", 50.0)
+    assert (theirs.tenant, theirs.contract, theirs.rent_cny_m2_month) == (None, None, None)
+    park = room.ParkRequest(park="软件园")
+    assert room.park(PUBLIC, workspace, park).tenants is None
+    (tenant,) = room.park(LOCAL, workspace, park).tenants
+    assert (tenant.tenant, tenant.by, tenant.area_m2) == ("合成甲公司", "name", 400.0)
+    assert "合成甲公司" not in room.park(PUBLIC, workspace, park).model_dump_json()
+    with pytest.raises(PermissionDeniedError):
+        desk.assess(PUBLIC, workspace)
+
+
+def test_units_to_let_are_filtered_and_paged(workspace):
+    def found(**asked):
+        return [unit.path for unit in room.units(PUBLIC, workspace, room.UnitsRequest(**asked)).items]
+
+    assert found() == ["软件园/A座/102", "软件园/B座/101"]
+    assert found(max_rent=50) == ["软件园/B座/101"]
+    assert found(min_m2=550, park="软件园") == ["软件园/A座/102"]
+    assert found(status="reserved") == []
+    assert len(found(limit=1)) == 1
+    with pytest.raises(UsageError) as refused:
+        found(park="没有的园")
+    assert refused.value.code == "JQ-ASSESS-121"
+
+
+def test_findings_are_stored_once_and_age(workspace):
+    first = desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
+    assert desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1)).id == first.id
+    (park,) = room.parks(PUBLIC, workspace, room.ParksRequest()).rows
+    told = room.park(PUBLIC, workspace, room.ParkRequest(park=park.id))
+    assert {one.code: one.state for one in told.findings} == {
+        "idle.vacancy": "found", "idle.duration": "unknown", "idle.unrelated": "unknown", "idle.titles": "unknown",
+    }  # fmt: skip
+    assert all(one.missing for one in told.findings if one.state == "unknown")
+    assert told.current
+    later = desk.assess(LOCAL, workspace, as_of=date(2026, 1, 1))
+    vacancy = later.table("findings").filter(pl.col("code") == "idle.vacancy").row(0, named=True)
+    assert vacancy["state"] == "unknown"  # records are older than a year by then
+    again = pl.DataFrame({"载体名称": ["新园"], "建筑面积": [10]})
+    intake.load(LOCAL, workspace, again, "carriers", as_of="2024-06-01")
+    assert not room.park(PUBLIC, workspace, room.ParkRequest(park="新园")).current
+
+
+def test_without_carriers_there_is_nothing_to_assess(tmp_path):
+    empty = Workspace.init(tmp_path / "empty")
+    assert room.parks(PUBLIC, empty, room.ParksRequest()).rows == ()
+    with pytest.raises(WorkspaceError) as refused:
+        desk.assess(LOCAL, empty)
+    assert refused.value.code == "JQ-ASSESS-120"
+
+
+def test_a_status_that_is_none_is_emptied_and_told(workspace):
+    odd = pl.DataFrame(
+        {"载体名称": ["a", "b"], "类型": ["单元", "单元"], "出租状态": ["空着呢", "闲置"], "租金": [-1, 2]}
+    )
+    report = intake.load(LOCAL, workspace, odd, "carriers", as_of="2024-06-01")
+    assert {problem.code for problem in report.problems} >= {"JQ-DATA-013", "JQ-DATA-008"}
+    assert workspace.scan("carriers").collect()["status"].to_list() == [None, "vacant"]
+
+
+def test_the_command_line_says_the_same(run, workspace, tmp_path):
+    at = ("-w", str(workspace.path))
+    status, out, _ = run("parks", "list", "--format", "json", *at)
+    assert status == 0
+    assert json.loads(out)[0]["vacant_m2"] == 1100.0
+    status, out, _ = run("parks", "to-let", "--max-rent", "50", "--format", "csv", *at)
+    assert out.count("\n") == 2
+    status, out, _ = run("parks", "assess", "--as-of", "2024-05-01", "--format", "json", *at)
+    assert json.loads(out)[0]["state"] == "found"
+    status, out, _ = run("parks", "show", "软件园", "--format", "csv", *at)
+    assert out.count("\n") == 4
+    status, _, err = run("parks", "show", "别的园", *at)
+    assert (status, "JQ-ASSESS-121" in err) == (2, True)
+    assert run("parks", "show", "软件园", "-o", str(tmp_path / "park.docx"), *at)[0] == 0
+    assert run("parks", "list", "-o", str(tmp_path / "parks.xlsx"), *at)[0] == 0
+
+
+def test_sections_are_there_where_their_data_are(workspace, tmp_path):
+    empty = Workspace.init(tmp_path / "empty")
+    assert parks_section(empty, PUBLIC) is None
+    assert belts_section(workspace, PUBLIC) is None
+    assert benchmark_section(empty, PUBLIC).blocks
+    before = parks_section(workspace, PUBLIC)
+    desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
+    after = parks_section(workspace, PUBLIC)
+    assert before.title == after.title
+    assert after.blocks[-1].rows[0][2].en == "found"
+    whole = Document(Text("年", "year"), Text("", ""), (after, benchmark_section(workspace, PUBLIC)), Lineage("t", "1"))
+    assert render(whole, "docx", "zh").content
