@@ -19,6 +19,7 @@ TOPICS = {
     "core": Text("核心产业占比", "Share of the core industries"),
     "history": Text("历次变化", "Change from run to run"),
     "maps": Text("地图如何绘制", "How maps are drawn"),
+    "diagnosis": Text("诊断、阶段与准备度", "Diagnosis, stage, readiness"),
 }
 
 

@@ -15,7 +15,7 @@ from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import Framework, check_framework, framework_of, shipped, shipped_text
 from jiqun.assess.index_document import framework_table, index_document, tables_of, uncertainty_document
 from jiqun.assess.rank_uncertainty import uncertainty
-from jiqun.cli import frontier
+from jiqun.cli import diagnosis, frontier
 from jiqun.cli.output import Format, note, say, write
 from jiqun.cli.report import LanguageOption, Tongue
 from jiqun.cli.report import write as write_report
@@ -93,6 +93,7 @@ def register(app: typer.Typer) -> None:
     assess.command("index")(index)
     assess.command("uncertainty")(uncertain)
     frontier.register(assess)
+    diagnosis.register(assess)
     app.add_typer(assess, name="assess")
 
 

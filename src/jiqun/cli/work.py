@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from jiqun.accounts import delivery
+from jiqun.assess import declared as assess
 from jiqun.atlas import declared as atlas
 from jiqun.atlas.entries import ENTRIES
 from jiqun.classify import room as classify
@@ -37,6 +38,7 @@ HANDLERS: Mapping[str, Handler] = {
     **survey.HANDLERS,
     **roster.HANDLERS,
     **classify.HANDLERS,
+    **assess.HANDLERS,
 }
 """What each room's workers do, by the kind of job."""
 _LOOK_SECONDS = 1.0

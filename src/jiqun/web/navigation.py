@@ -26,6 +26,7 @@ _MENU = (
     Entry("/regions", Text("地区", "Regions")),
     Entry("/network", Text("网络", "Network")),
     Entry("/chains", Text("产业链", "Chains")),
+    Entry("/assess/diagnosis", Text("诊断", "Diagnosis"), frozenset({"operator", "analyst", "auditor"})),
     Entry("/imports", Text("导入", "Import"), frozenset({"operator", "analyst"})),
     Entry("/rosters", Text("名单", "Rosters"), frozenset({"operator", "analyst", "auditor"})),
     Entry("/placing", Text("落位", "Placing"), frozenset({"operator", "analyst"})),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from jiqun.accounts.operations import ROOM as ACCOUNTS
+from jiqun.assess.declared import ROOM as ASSESS
 from jiqun.atlas.declared import ROOM as ATLAS
 from jiqun.classify.room import ROOM as CLASSIFY
 from jiqun.core.operation import Room
@@ -24,6 +25,7 @@ from jiqun.web.pages import (
     compare,
     core_share,
     data,
+    diagnosis,
     firms,
     follow,
     forms,
@@ -50,7 +52,7 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY, ASSESS)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -67,6 +69,7 @@ PAGES: tuple[APIRouter, ...] = (
     compare.router,
     core_share.router,
     data.router,
+    diagnosis.router,
     firms.router,
     follow.router,
     forms.router,

@@ -29,6 +29,7 @@ ANSWERS: dict[str, Text] = {
 }
 ANSWER_MEANINGS = {"done": "good", "asked": "watch", "refused": "bad"}
 JOBS: dict[str, Text] = {
+    "assess.diagnose": Text("诊断", "Diagnose"),
     "atlas.measure": Text("整体测度", "Measure the register"),
     "atlas.network_run": Text("网络分析", "Analyse the network"),
     "atlas.run": Text("识别集群", "Find clusters"),
@@ -110,6 +111,9 @@ STEPS: dict[str, Text] = {
     "neighbours": Text("正在与邻区比较", "Comparing with neighbours"),
     "M function": Text("正在计算 M 函数及其随机带", "Computing the M function and its band"),
     "K density": Text("正在计算 K 密度及其随机带", "Computing the K-density and its band"),
+    "random tables": Text("正在与同边际随机表比较", "Comparing with random tables of the same margins"),
+    "earlier loads": Text("正在读取以前的登记册", "Reading earlier registers"),
+    "clusters": Text("正在逐个诊断集群", "Diagnosing clusters"),
     "backbone": Text("正在提取骨干网", "Taking the backbone"),
     "resolutions": Text("正在试各种分辨率", "Trying resolutions"),
     "seeds": Text("正在以多个种子分群", "Grouping with many seeds"),

@@ -8,7 +8,7 @@ from numba import njit
 from jiqun.core.arrays import Floats, Integers
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def overlaps(shares: Floats, one: Integers, other: Integers) -> Floats:
     """Σ_i min(s[a, i], s[b, i]) of each pair of rows."""
     out = np.zeros(one.size)
@@ -21,7 +21,7 @@ def overlaps(shares: Floats, one: Integers, other: Integers) -> Floats:
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def cosines(rows: Floats, one: Integers, other: Integers) -> Floats:
     """Cosine of each pair of rows; NaN where a row is zero."""
     length = np.zeros(rows.shape[0])

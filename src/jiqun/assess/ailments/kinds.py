@@ -47,13 +47,12 @@ def member_kind(name: pl.Expr) -> pl.Expr:
     >>> pl.DataFrame({"name": names}).select(member_kind(pl.col("name"))).to_series().to_list()
     ['university', 'firm', 'association', 'finance', 'university', 'firm']
     """
-    patterns = _patterns()
     company = name.str.contains(f"(?i){_FIRMS}").fill_null(value=False) & ~name.str.contains("有限合伙").fill_null(
         value=False
     )
     public = ~company
-    chosen = pl.when(name.is_null()).then(None)
-    for kind, pattern in patterns.items():
-        told = name.str.contains(pattern)
-        chosen = chosen.when(told & public if kind != "finance" else told).then(pl.lit(kind))
-    return chosen.otherwise(pl.lit(FIRM)).alias("kind")
+    kind = pl.lit(FIRM)
+    for told, pattern in reversed(_patterns().items()):
+        fits = name.str.contains(pattern)
+        kind = pl.when(fits if told == "finance" else fits & public).then(pl.lit(told)).otherwise(kind)
+    return pl.when(name.is_not_null()).then(kind).alias("kind")

@@ -1,0 +1,168 @@
+"""Diagnosis 诊断: what ails clusters and regions, one of them with its evidence and what to do; a new diagnosis."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request, Response
+
+from jiqun.accounts.mine import unpublished
+from jiqun.assess import diagnosis_room as room
+from jiqun.assess.diagnosis import DiagnoseRequest, kind_name
+from jiqun.assess.diagnosis_document import diagnosis_document, unit_document
+from jiqun.core.document import Document
+from jiqun.store import StoredResult, Workspace
+from jiqun.web.pages import atlas_parts as parts
+from jiqun.web.render import page, see_other
+from jiqun.web.visitor import VisitorDep, WorkspaceDep
+
+router = APIRouter()
+ROWS = 25
+"""Rows of a table on the page; its twins have all."""
+BASE = "/assess/diagnosis"
+Key = Annotated[str, Form(min_length=8, max_length=200)]
+Unit = Annotated[str, Path(pattern=r"^[\w.:-]{1,80}$")]
+
+
+@router.get(BASE)
+def diagnosis(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
+    """What was found, what is missing to know more, and where."""
+    visitor.require("assess.diagnosis", *room.diagnosis.roles)
+    asked = parts.asked(request, room.DiagnosisRequest)
+    result = workspace.result(kind_name(asked.digital), asked.run)
+    loaded = bool(workspace.history("organisations"))
+    may = not visitor.actor.roles.isdisjoint(room.EDITS)
+    drawn = None
+    if result is not None:
+        shown = result
+        drawn = parts.drawn_once(
+            (result.path, unpublished(workspace)),
+            BASE,
+            visitor.language,
+            _query(result),
+            lambda: diagnosis_document(workspace, shown, most=ROWS, linked=True),
+        )
+    return page(
+        request,
+        visitor,
+        "diagnosis.html",
+        drawn=drawn,
+        result=result,
+        tail=parts.suffix(_query(result)) if result else "",
+        loaded=loaded,
+        stale=bool(result and loaded and _stale(workspace, result)),
+        may=may and loaded,
+        digital=asked.digital or "",
+    )
+
+
+@router.post(BASE)
+def diagnose(
+    visitor: VisitorDep,
+    workspace: WorkspaceDep,
+    key: Key,
+    digital: Annotated[str, Form(alias="class", max_length=6, pattern=r"^(\d{2,6})?$")] = "",
+) -> Response:
+    """Queue a diagnosis and go to its job."""
+    wanted = DiagnoseRequest(digital=digital or None)
+    return see_other(f"/jobs/{room.queue_diagnosis(visitor.actor, workspace, wanted, key=key).job}")
+
+
+@router.get(BASE + ".{form:ending}")
+def diagnosis_file(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, form: parts.Form | parts.Twin
+) -> Response:
+    """The diagnosis as a report, the findings as CSV or JSON."""
+    visitor.require("assess.diagnosis", *room.diagnosis.roles)
+    document = _document(request, workspace, whole=form in {"csv", "json", "xlsx"})
+    if form in {"csv", "json"}:
+        name = "found" if any(getattr(block, "id", "") == "found" for block in document.blocks) else "units"
+        return parts.table_answer(request, parts.find_table(document, name), "csv" if form == "csv" else "json")
+    return parts.file_answer(request, visitor, document, _report(form))
+
+
+@router.get(BASE + "/{table}.{form:ending}")
+def diagnosis_table(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, table: parts.Name, form: parts.Twin
+) -> Response:
+    """A table of the diagnosis as CSV or JSON, all rows."""
+    visitor.require("assess.diagnosis", *room.diagnosis.roles)
+    return parts.table_answer(request, parts.find_table(_document(request, workspace, whole=True), table), form)
+
+
+@router.get(BASE + "/units/{unit}.{form:ending}")
+def unit_file(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, unit: Unit, form: parts.Form | parts.Twin
+) -> Response:
+    """One unit as a report; everything as JSON."""
+    asked = parts.asked(request, room.FindingsRequest, unit=unit)
+    told = room.findings(visitor.actor, workspace, asked)
+    if form == "json":
+        return parts.answer(request, told.model_dump_json().encode(), "application/json")
+    result = room.current(workspace, asked.digital, told.id)
+    document = unit_document(workspace, result, unit)
+    if form == "csv":
+        whole = diagnosis_document(workspace, result, most=None)
+        return parts.table_answer(request, parts.find_table(whole, "units"), "csv")
+    return parts.file_answer(request, visitor, document, _report(form))
+
+
+@router.get(BASE + "/units/{unit}")
+def unit_page(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, unit: Unit) -> Response:
+    """One unit: each finding, what it stands on, what to do."""
+    asked = parts.asked(request, room.FindingsRequest, unit=unit)
+    told = room.findings(visitor.actor, workspace, asked)
+    result = room.current(workspace, asked.digital, told.id)
+    drawn = parts.drawn_once(
+        (result.path, unit, unpublished(workspace)),
+        f"{BASE}/units/{unit}",
+        visitor.language,
+        _query(result),
+        lambda: unit_document(workspace, result, unit),
+    )
+    cluster = unit if unit.startswith("c") and unit[1:].isdecimal() else ""
+    region = unit.removeprefix("region:") if unit.startswith("region:") else ""
+    return page(
+        request,
+        visitor,
+        "diagnosis_unit.html",
+        drawn=drawn,
+        result=result,
+        unit=unit,
+        cluster=cluster,
+        region=region,
+        tail=parts.suffix(_query(result)),
+        digital=result.values["digital"],
+    )
+
+
+@router.get(BASE + "/units/{unit}/{table}.{form:ending}")
+def unit_table(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, unit: Unit, table: parts.Name, form: parts.Twin
+) -> Response:
+    """The rows that a finding stands on as CSV or JSON."""
+    asked = parts.asked(request, room.FindingsRequest, unit=unit)
+    told = room.findings(visitor.actor, workspace, asked)
+    document = unit_document(workspace, room.current(workspace, asked.digital, told.id), unit)
+    return parts.table_answer(request, parts.find_table(document, table), form)
+
+
+def _document(request: Request, workspace: Workspace, *, whole: bool) -> Document:
+    asked = parts.asked(request, room.DiagnosisRequest)
+    result = room.current(workspace, asked.digital, asked.run)
+    return diagnosis_document(workspace, result, most=None) if whole else diagnosis_document(workspace, result)
+
+
+def _query(result: StoredResult) -> dict[str, str]:
+    digital = result.values["digital"]
+    query = {"class": str(digital)} if digital else {}
+    return query if result.current else {**query, "run": result.id[:12]}
+
+
+def _report(form: str) -> parts.Form:
+    forms: dict[str, parts.Form] = {"docx": "docx", "pdf": "pdf", "xlsx": "xlsx", "html": "html"}
+    return forms[form]
+
+
+def _stale(workspace: Workspace, result: StoredResult) -> bool:
+    return workspace.snapshot("organisations").digest != result.lineage.inputs[0].digest
