@@ -16,8 +16,38 @@ TOWNS = {
     "US": (-105.27, 40.01, "Boulder"), "GB": (0.12, 52.2, "Cambridge"), "DE": (9.99, 53.55, "Hamburg"),
     "FR": (2.35, 48.86, "Paris"), "KR": (126.98, 37.57, "Seoul"), "JP": (135.5, 34.69, "Osaka"),
 }  # fmt: skip
-CLASSES = ("0101", "0102", "0103", "0104", "0105", "0106", "0201", "0301", "0302", "0303", "0304", "0305", "0401", "0402")
-INDUSTRIES = ("3911", "3922", "3931", "3961", "3973", "4011", "5179", "6311", "6321", "6420", "6513", "6550", "6621", "7010")
+CLASSES = (
+    "0101",
+    "0102",
+    "0103",
+    "0104",
+    "0105",
+    "0106",
+    "0201",
+    "0301",
+    "0302",
+    "0303",
+    "0304",
+    "0305",
+    "0401",
+    "0402",
+)
+INDUSTRIES = (
+    "3911",
+    "3922",
+    "3931",
+    "3961",
+    "3973",
+    "4011",
+    "5179",
+    "6311",
+    "6321",
+    "6420",
+    "6513",
+    "6550",
+    "6621",
+    "7010",
+)
 PER_TOWN = 60
 INSTITUTIONS = ("University", "Research Institute", "Venture Capital", "Industry Association")
 
@@ -58,7 +88,9 @@ def links(firms: pl.DataFrame, seed: int = 3) -> pl.DataFrame:
             continue
         pairs = rng.choice(makers, (120, 2))
         far = firms.filter(~pl.col("country").is_in(["US", country]))["id"].to_list()
-        rows += [(one, other, "supply", 1.0) for one, other in zip(rng.choice(makers, 60), rng.choice(far, 60), strict=True)]
+        rows += [
+            (one, other, "supply", 1.0) for one, other in zip(rng.choice(makers, 60), rng.choice(far, 60), strict=True)
+        ]
         rows += [(one, other, "supply", 1.0) for one, other in pairs if one != other]
         schools = part.filter(pl.col("name").str.starts_with("University"))["id"].to_list()
         rows += [(one, rng.choice(schools), "co-invention", 1.0) for one in makers[:25]]

@@ -91,8 +91,15 @@ def test_a_diagnosis_is_stored_once_with_what_it_read(workspace, result):
 
 def test_what_the_user_gives_is_used_digested_and_taken_over(tmp_path, workspace, result, towns):
     made = copied(workspace, tmp_path)
-    plans = pl.DataFrame({"region": list("ABCD"), "text": ["发展集成电路、人工智能、锂离子电池和电子商务"] * 3 + ["种粮食，办旅游，发展集成电路"]})
-    tags = pl.DataFrame({"code": ["01", "02", "03", "04"], "tag": ["traditional", "traditional", "emerging", "emerging"]})
+    plans = pl.DataFrame(
+        {
+            "region": list("ABCD"),
+            "text": ["发展集成电路、人工智能、锂离子电池和电子商务"] * 3 + ["种粮食，办旅游，发展集成电路"],
+        }
+    )
+    tags = pl.DataFrame(
+        {"code": ["01", "02", "03", "04"], "tag": ["traditional", "traditional", "emerging", "emerging"]}
+    )
     scores = pl.DataFrame({"unit": [towns["US"]], "score": [0.4], "low": [0.3], "high": [0.5]})
     given = diagnose(LOCAL, made, QUICK, given=Given(plans, tags, scores))
     assert given.id != result.id

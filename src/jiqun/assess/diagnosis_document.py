@@ -38,7 +38,9 @@ from jiqun.taxonomy.tables import digital_entries
 TITLE = Text("诊断", "Diagnosis")
 STATE = {"found": Text("发现", "found"), "not_found": Text("未发现", "not found"), "unknown": Text("未知", "unknown")}
 SEVERITY = {"high": Text("重", "high"), "medium": Text("中", "medium"), "low": Text("轻", "low")}
-SOURCE = Text("本工作区的登记册、关联、指标与识别结果", "the register, links, indicators and searches of this workspace")
+SOURCE = Text(
+    "本工作区的登记册、关联、指标与识别结果", "the register, links, indicators and searches of this workspace"
+)
 REPORT_ROWS = 60
 KNOWN = {
     "judgement": {
@@ -134,7 +136,9 @@ class Told:
         """The three states, counted."""
         count = Counter(one.state for one in self.findings)
         return KeyFigures(
-            tuple(KeyFigure(Text(f"{count[s]:,}", f"{count[s]:,}"), STATE[s]) for s in ("found", "not_found", "unknown"))
+            tuple(
+                KeyFigure(Text(f"{count[s]:,}", f"{count[s]:,}"), STATE[s]) for s in ("found", "not_found", "unknown")
+            )
         )
 
     def by_ailment(self) -> tuple[Block, ...]:
@@ -159,7 +163,11 @@ class Told:
         most = bars[0]
         title = Text(f"最常见：{most.label.zh}", f"Most common: {most.label.en.lower()}")
         mark = Bars(bars, Text("个单元", "units"), kind="integer", digits=0)
-        return (Figure("ailments-figure", title, Text("发现病灶的单元数", "units in which the ailment was found"), mark, table),)
+        return (
+            Figure(
+                "ailments-figure", title, Text("发现病灶的单元数", "units in which the ailment was found"), mark, table
+            ),
+        )
 
     def found(self, most: int | None) -> tuple[Block, ...]:
         """Everything that was found, the gravest first."""
@@ -173,14 +181,29 @@ class Told:
         ]  # fmt: skip
         cut = rows if most is None else rows[:most]
         links = tuple(f"assess/diagnosis/units/{row[-1]}" for row in cut) if self.linked else ()
-        note = None if len(cut) == len(rows) else Text(f"表中为前 {len(cut)} 项，共 {len(rows):,} 项。", f"The first {len(cut)} of {len(rows):,}.")
+        note = (
+            None
+            if len(cut) == len(rows)
+            else Text(f"表中为前 {len(cut)} 项，共 {len(rows):,} 项。", f"The first {len(cut)} of {len(rows):,}.")
+        )
         columns = (
             Column("name", Text("单元", "Unit")), Column("title", Text("病灶", "Ailment")), Column("severity", Text("程度", "Severity")),
             Column("statistic", Text("统计量", "Statistic"), "number", 2), Column("low", Text("下限", "From"), "number", 2),
             Column("high", Text("上限", "To"), "number", 2), Column("measure", Text("量的含义", "Measure")),
             Column("sentence", Text("结论", "Finding")), Column("unit", Text("编号", "Id"), "code"),
         )  # fmt: skip
-        return (Table("found", Text("发现的病灶，重者在前", "What was found, the gravest first"), columns, cut, SOURCE, self.as_of, note, links),)
+        return (
+            Table(
+                "found",
+                Text("发现的病灶，重者在前", "What was found, the gravest first"),
+                columns,
+                cut,
+                SOURCE,
+                self.as_of,
+                note,
+                links,
+            ),
+        )
 
     def units(self, most: int | None) -> tuple[Block, ...]:
         """Every unit with the number of findings in each state."""
@@ -193,13 +216,19 @@ class Told:
         ]
         cut = rows if most is None else rows[:most]
         links = tuple(f"assess/diagnosis/units/{row[-1]}" for row in cut) if self.linked else ()
-        note = None if len(cut) == len(rows) else Text(f"表中为前 {len(cut)} 个，共 {len(rows):,} 个。", f"The first {len(cut)} of {len(rows):,}.")
+        note = (
+            None
+            if len(cut) == len(rows)
+            else Text(f"表中为前 {len(cut)} 个，共 {len(rows):,} 个。", f"The first {len(cut)} of {len(rows):,}.")
+        )
         columns = (
             Column("name", Text("单元", "Unit")),
             *(Column(s, STATE[s], "integer") for s in ("found", "not_found", "unknown")),
             Column("unit", Text("编号", "Id"), "code"),
         )
-        return (Table("units", Text("集群与地区", "Clusters and regions"), columns, cut, SOURCE, self.as_of, note, links),)
+        return (
+            Table("units", Text("集群与地区", "Clusters and regions"), columns, cut, SOURCE, self.as_of, note, links),
+        )
 
     def missing(self) -> tuple[Block, ...]:
         """What would make the unknown known, what helps most first."""
@@ -216,7 +245,14 @@ class Told:
             Column("missing", Text("缺什么", "What is missing")), Column("findings", Text("因此未知的项", "Unknown because of it"), "integer"),
             Column("action", Text("怎么办", "What to do")),
         )  # fmt: skip
-        table = Table("missing", Text("补上这些，未知的就会变成已知", "With these, what is unknown would be known"), columns, rows, SOURCE, self.as_of)
+        table = Table(
+            "missing",
+            Text("补上这些，未知的就会变成已知", "With these, what is unknown would be known"),
+            columns,
+            rows,
+            SOURCE,
+            self.as_of,
+        )
         return (table,)
 
     def pairs(self, most: int | None) -> tuple[Block, ...]:
@@ -257,7 +293,7 @@ class Told:
         return lambda value: words.get(value, value) if isinstance(value, str) else value
 
 
-def _column(name: str, numeric: bool) -> Column:  # noqa: FBT001  # from a schema
+def _column(name: str, numeric: bool) -> Column:  # from a schema
     zh, en, kind, digits = COLUMNS.get(name, (name, name, _N if numeric else _T, 3))
     told: Kind = kind  # type: ignore[assignment]
     return Column(name, Text(zh, en), told, digits)

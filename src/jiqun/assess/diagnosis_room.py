@@ -37,11 +37,15 @@ class DiagnosisRequest(PageRequest):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    digital: Annotated[str | None, Field(alias="class", pattern=r"^\d{2,6}$", description="class of the clusters")] = None
+    digital: Annotated[str | None, Field(alias="class", pattern=r"^\d{2,6}$", description="class of the clusters")] = (
+        None
+    )
     run: Annotated[str | None, Field(pattern=r"^[0-9a-f]{4,64}$", description="start of the diagnosis's id")] = None
     state: Annotated[State | None, Field(description="only these")] = None
     kind: Annotated[Literal["all", "cluster", "region", "carrier"] | None, Field(description="of what")] = None
-    code: Annotated[str | None, Field(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40})?$", description="ailment or its group")] = None
+    code: Annotated[
+        str | None, Field(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40})?$", description="ailment or its group")
+    ] = None
 
 
 class FindingRow(Model):
@@ -131,7 +135,9 @@ def findings_of(workspace: Workspace, result: StoredResult, unit: str | None = N
     hidden = unpublished(workspace)
     grave = stored.with_columns(
         _state=pl.col("state").replace_strict(STATES, return_dtype=pl.Int64),
-        _grave=pl.col("severity").replace_strict({k: v for k, v in ORDER.items() if k}, default=3, return_dtype=pl.Int64),
+        _grave=pl.col("severity").replace_strict(
+            {k: v for k, v in ORDER.items() if k}, default=3, return_dtype=pl.Int64
+        ),
     ).sort("_state", "_grave", maintain_order=True)
     found = from_frame(grave.drop("_state", "_grave"))
     return tuple(_without(one, hidden) for one in found)
@@ -143,9 +149,10 @@ def _without(finding: Finding, hidden: frozenset[str]) -> Finding:
     for key in ("supplier", "customer"):
         if {key, f"{key}_id"} <= set(evidence.columns) and hidden:
             apart = pl.col(f"{key}_id").is_in(list(hidden)).fill_null(value=False)
-            evidence = evidence.with_columns(pl.when(apart).then(pl.lit(NOT_SHOWN.en)).otherwise(pl.col(key)).alias(key))
-    changed = Finding(**{**vars(finding), "evidence": evidence})
-    return changed
+            evidence = evidence.with_columns(
+                pl.when(apart).then(pl.lit(NOT_SHOWN.en)).otherwise(pl.col(key)).alias(key)
+            )
+    return Finding(**{**vars(finding), "evidence": evidence})
 
 
 def _names(result: StoredResult) -> dict[str, tuple[str, Text]]:
@@ -182,10 +189,13 @@ def findings(_actor: Actor, workspace: Workspace, request: FindingsRequest) -> F
     result = current(workspace, request.digital, request.run)
     names = _names(result)
     counts = {
-        (unit, code): n for unit, code, n in result.table("findings").select("unit", "code", "evidence_rows").iter_rows()
+        (unit, code): n
+        for unit, code, n in result.table("findings").select("unit", "code", "evidence_rows").iter_rows()
     }
     rows = tuple(
-        EvidencedRow(**_row(one, names), evidence=tuple(one.evidence.to_dicts()), evidence_rows=counts[one.unit, one.code])
+        EvidencedRow(
+            **_row(one, names), evidence=tuple(one.evidence.to_dicts()), evidence_rows=counts[one.unit, one.code]
+        )
         for one in findings_of(workspace, result, request.unit)
     )
     as_of = str(result.values["as_of"])

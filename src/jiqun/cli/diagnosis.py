@@ -24,9 +24,7 @@ from jiqun.core.clock import system_clock
 from jiqun.core.errors import current_language
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
-Report = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Report instead 写成报告: .docx .pdf .xlsx .html")
-]
+Report = Annotated[Path | None, typer.Option("--output", "-o", help="Report instead 写成报告: .docx .pdf .xlsx .html")]
 
 
 class State(StrEnum):

@@ -62,7 +62,7 @@ _STATUS = {
     **dict.fromkeys((f"JQ-CHAIN-{n}" for n in ("010", "014")), 404),
     **dict.fromkeys((f"JQ-CHAIN-{n}" for n in ("011", "015", "019")), 409),
     **dict.fromkeys((f"JQ-NETWORK-{n}" for n in ("004", "005", "006")), 404),
-    **dict.fromkeys((f"JQ-ASSESS-{n}" for n in ("089", "090", "091")), 404),
+    **dict.fromkeys((f"JQ-ASSESS-{n}" for n in ("089", "090", "091", "097", "098")), 404),
     "JQ-NETWORK-003": 409,
     "JQ-IMPORT-001": 404,
     "JQ-IMPORT-007": 429,

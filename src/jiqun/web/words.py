@@ -29,6 +29,7 @@ ANSWERS: dict[str, Text] = {
 }
 ANSWER_MEANINGS = {"done": "good", "asked": "watch", "refused": "bad"}
 JOBS: dict[str, Text] = {
+    "assess.assess_readiness": Text("评估准备度", "Assess readiness"),
     "assess.diagnose": Text("诊断", "Diagnose"),
     "atlas.measure": Text("整体测度", "Measure the register"),
     "atlas.network_run": Text("网络分析", "Analyse the network"),

@@ -53,14 +53,12 @@ def governance_finding(
     count = {one: rows.filter(pl.col("answer") == one).height for one in ("met", "unmet", "unknown")}
     total = rows.height
     checks = {check.code: check for check in rules.checks}
-    evidence = rows.filter(pl.col("answer") != "unknown")
     common: dict[str, Any] = {"unit": unit, "code": "governance.checklist", "title": _TITLE}
     varies = Text(
         "上限把未知的核对项都算作未满足；界限变动则结论变动",
         "the upper bound counts every unknown check as unmet; other bounds give other answers",
     )
     if total - count["unknown"] < KNOWN_SHARE * total:
-        lacking = rows.filter(pl.col("answer") == "unknown")["check"]
         return Finding(
             **common,
             state="unknown",
@@ -73,8 +71,8 @@ def governance_finding(
                 "用 jiqun assess template governance 取得模板，填好后作为 indicators 导入。",
                 "Take the form of jiqun assess template governance, fill it in and import it as indicators.",
             ),
-            evidence=evidence,
-            missing=tuple(checks[code].title for code in lacking),
+            evidence=rows,
+            missing=(Text("治理核对的答案(模板 governance)", "answers to the checks of governance (form governance)"),),
         )
     unmet = rows.filter(pl.col("answer") == "unmet")["check"].to_list()
     share = len(unmet) / total
@@ -100,7 +98,7 @@ def governance_finding(
         action=_joined([one.action for one in first[:3]])
         if found
         else Text("保持现状，每年核对一次。", "Keep to it, and check once a year."),
-        evidence=evidence,
+        evidence=rows,
     )
 
 
