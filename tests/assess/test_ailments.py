@@ -160,7 +160,7 @@ def test_too_few_regions_fractions_and_negatives_are_refused():
         homogeneity(cells(mixes()).with_columns(n=pl.col("n") + 0.5), size="n")
     with pytest.raises(MeasureInputError, match="JQ-ATLAS-009"):
         homogeneity(cells(mixes()).with_columns(n=-pl.col("n")), size="n")
-    with pytest.raises(MeasureInputError, match="JQ-ASSESS-086"):
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-054"):
         homogeneity(cells(mixes()), size="n", throws=0)
     small = homogeneity(
         cells(np.vstack([mixes(), np.full((1, 30), 0)])).vstack(

@@ -48,7 +48,7 @@ def test_a_stage_is_reached_when_it_and_all_before_it_are():
     every = tuple(checklist("stage").groups)
     whole = stage("c1", indicators(meeting(*every)))
     assert (whole.reached, whole.possible) == ("new", "new")
-    failing = dict.fromkeys(meeting("transformation"), -1.0)
+    failing = dict.fromkeys(meeting("transformation"), 0.0)
     gap = stage("c1", indicators(meeting("infrastructure", "ecosystem", "new") | failing))
     assert (gap.reached, gap.possible) == ("infrastructure", "infrastructure")
     assert gap.stages["state"].to_list() == ["reached", "not reached", "not reached", "not reached"]
@@ -74,6 +74,13 @@ def test_every_shipped_checklist_is_whole():
         assert len({check.indicator for check in told.checks}) == len(told.checks)
     with pytest.raises(UsageError, match="JQ-USE-001"):
         checklist("mood")
+
+
+def test_a_share_in_per_cent_is_refused():
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-086"):
+        stage("c1", indicators({"infra.gigabit_share": 85}))
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-086"):
+        stage("c1", indicators({"infra.gigabit_share": -0.1}))
 
 
 # Change points
@@ -260,7 +267,7 @@ def test_growth_is_never_assumed():
         {"growth": (math.nan, 0.1)},
     )
     for change in wrong:
-        with pytest.raises(MeasureInputError, match="JQ-ASSESS-086"):
+        with pytest.raises(MeasureInputError, match="JQ-ASSESS-054"):
             scenarios_of(Assumptions(**{"growth": (0.1, 0.2), "decline": (0.0, 0.1)} | change), 10.0, 10.0)
 
 

@@ -21,6 +21,8 @@ from jiqun.core.frames import as_polars
 Answer = Literal["met", "unmet", "unknown"]
 Sense = Literal[">=", "<="]
 OURS = Text("界限由我们提出", "the bound is ours")
+SHARES = frozenset({"0–1", "1/0"})
+"""Units whose values lie between 0 and 1."""
 ANSWERS = {
     "check": pl.String, "group": pl.String, "indicator": pl.String, "year": pl.Int64, "value": pl.Float64,
     "sense": pl.String, "bound": pl.Float64, "answer": pl.String, "evidence": pl.String,
@@ -151,6 +153,11 @@ def latest(indicators: Any, unit: str | tuple[str, ...], *, year: int | None = N
 def answered(list_: Checklist, values: pl.DataFrame) -> pl.DataFrame:
     """Every check of a list with its answer (`ANSWERS`) 核对结果; `values` as from `latest`.
 
+    Raises
+    ------
+    MeasureInputError
+        JQ-ASSESS-086: a share is not between 0 and 1, as one given in per cent.
+
     Examples
     --------
     >>> values = pl.DataFrame({"indicator": ["gov.body"], "year": [2024], "value": [1.0], "evidence": ["statute"]})
@@ -162,6 +169,10 @@ def answered(list_: Checklist, values: pl.DataFrame) -> pl.DataFrame:
     for check in list_.checks:
         row = known.get(check.indicator, {})
         value = row.get("value")
+        if value is not None and check.unit.en in SHARES and not 0 <= value <= 1:
+            raise MeasureInputError(
+                "JQ-ASSESS-086", indicator=check.indicator, value=value, year=row.get("year") or "—"
+            )
         rows.append(
             (
                 check.code, check.group, check.indicator, row.get("year"), value, check.sense, check.bound,

@@ -49,7 +49,7 @@ class Assumptions:
         Raises
         ------
         MeasureInputError
-            JQ-ASSESS-096: growth or decline is not given. JQ-ASSESS-086: a number that cannot be.
+            JQ-ASSESS-096: growth or decline is not given. JQ-ASSESS-054: a number that cannot be.
         """
         if self.growth is None or self.decline is None:
             raise MeasureInputError("JQ-ASSESS-096")
@@ -59,16 +59,16 @@ class Assumptions:
         ):
             if not (np.isfinite([low, high]).all() and least <= low <= high <= most):
                 expected = f"{least:g} <= from <= to <= {most:g}"
-                raise MeasureInputError("JQ-ASSESS-086", what=what, value=f"{low:g}, {high:g}", expected=expected)
+                raise MeasureInputError("JQ-ASSESS-054", what=what, value=f"{low:g}, {high:g}", expected=expected)
         for what, number in (
             ("tax_per_job_cny", self.tax_per_job_cny),
             ("old_tax_cny", self.old_tax_cny),
             ("new_jobs", self.new_jobs),
         ):
             if number is not None and not (np.isfinite(number) and number >= 0):
-                raise MeasureInputError("JQ-ASSESS-086", what=what, value=number, expected=">= 0")
+                raise MeasureInputError("JQ-ASSESS-054", what=what, value=number, expected=">= 0")
         if not 1 <= self.years <= MOST_YEARS:
-            raise MeasureInputError("JQ-ASSESS-086", what="years", value=self.years, expected=f"1 … {MOST_YEARS}")
+            raise MeasureInputError("JQ-ASSESS-054", what="years", value=self.years, expected=f"1 … {MOST_YEARS}")
         return self.growth, self.decline
 
 
@@ -297,7 +297,7 @@ def readiness(
     Raises
     ------
     MeasureInputError
-        JQ-ASSESS-096: growth or decline is not given. JQ-ASSESS-086: a number that cannot be. JQ-USE-003: a column is missing.
+        JQ-ASSESS-096: growth or decline is not given. JQ-ASSESS-054: a number that cannot be. JQ-USE-003: a column is missing.
     """
     assumed.checked()
     rules = rules or checklist("readiness")

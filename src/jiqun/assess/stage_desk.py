@@ -204,14 +204,12 @@ def assess_stage(actor: Actor, workspace: Workspace, request: StageRequest) -> S
     actor.require("assess.stage_run", *EDITS)
     workspace.snapshot("indicators")
     found, total, source = stages_of(workspace, request)
+    if not found:
+        raise UsageError("JQ-ASSESS-091", value="stage", known="—")
     assert source is not None  # noqa: S101  # a snapshot is there
     tables = {
-        "stages": pl.concat([one.stages.select(pl.lit(one.unit).alias("unit"), pl.all()) for one in found])
-        if found
-        else pl.DataFrame(),
-        "checks": pl.concat([one.checks.select(pl.lit(one.unit).alias("unit"), pl.all()) for one in found])
-        if found
-        else pl.DataFrame(),
+        "stages": pl.concat([one.stages.select(pl.lit(one.unit).alias("unit"), pl.all()) for one in found]),
+        "checks": pl.concat([one.checks.select(pl.lit(one.unit).alias("unit"), pl.all()) for one in found]),
     }
     values: dict[str, Any] = {
         "units": len(found),

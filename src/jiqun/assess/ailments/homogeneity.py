@@ -165,7 +165,7 @@ def homogeneity(
     if throws is None:
         throws = min(MOST_THROWS, max(999, int(np.ceil(pairs * whole / LEVEL))))
     elif throws < 1:
-        raise MeasureInputError("JQ-ASSESS-086", what="throws", value=throws, expected=">= 1")
+        raise MeasureInputError("JQ-ASSESS-054", what="throws", value=throws, expected=">= 1")
     same, alike, shared = _measures(n, table.expected, one, other)
     drawn = random_table(n.sum(axis=1), n.sum(axis=0), seed=np.random.default_rng(seed))
     below, above = np.zeros(pairs, np.int64), np.zeros(pairs, np.int64)

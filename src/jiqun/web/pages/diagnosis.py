@@ -1,4 +1,4 @@
-"""Diagnosis 诊断: what ails clusters and regions, one of them with its evidence and what to do; a new diagnosis."""
+"""Diagnosis and stages 诊断与阶段: what ails clusters and regions, one of them with its evidence; where units stand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from fastapi import APIRouter, Form, Path, Request, Response
 
 from jiqun.accounts.mine import unpublished
 from jiqun.assess import diagnosis_room as room
+from jiqun.assess import stage_desk
 from jiqun.assess.diagnosis import DiagnoseRequest, kind_name
 from jiqun.assess.diagnosis_document import diagnosis_document, unit_document
+from jiqun.assess.stage_document import stages_document
 from jiqun.core.document import Document
+from jiqun.core.errors import UsageError
+from jiqun.report.fragment import fragment
 from jiqun.store import StoredResult, Workspace
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.render import page, see_other
@@ -166,3 +170,59 @@ def _report(form: str) -> parts.Form:
 
 def _stale(workspace: Workspace, result: StoredResult) -> bool:
     return workspace.snapshot("organisations").digest != result.lineage.inputs[0].digest
+
+
+@router.get("/assess/stage")
+def stages(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
+    """Where units stand and on what evidence; with `unit` one of them with every check."""
+    visitor.require("assess.stage", *stage_desk.stage_operation.roles)
+    asked = parts.asked(request, stage_desk.StageRequest)
+    document = _stages(workspace, asked, linked=True)
+    query = asked.model_dump(exclude_none=True)
+    tail = parts.suffix({name: str(value) for name, value in query.items()})
+    body = None
+    if document is not None:
+        body = fragment(
+            document,
+            visitor.language,
+            twin=lambda table: {form: f"/assess/stage/{table.id}.{form}{tail}" for form in ("csv", "json")},
+            href=parts.linker(""),
+        )
+    return page(request, visitor, "stage.html", document=document, body=body, asked=asked, tail=tail)
+
+
+@router.get("/assess/stage.{form:ending}")
+def stages_file(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, form: parts.Form | parts.Twin
+) -> Response:
+    """The stages as a report, as CSV, or as JSON."""
+    asked = parts.asked(request, stage_desk.StageRequest)
+    told = stage_desk.stage_operation(visitor.actor, workspace, asked)
+    if form == "json":
+        return parts.answer(request, told.model_dump_json().encode(), "application/json")
+    document = _stages_or_none(workspace, asked)
+    if form == "csv":
+        return parts.table_answer(request, parts.find_table(document, "checks" if asked.unit else "stages"), "csv")
+    return parts.file_answer(request, visitor, document, _report(form))
+
+
+@router.get("/assess/stage/{table}.{form:ending}")
+def stages_table(
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, table: parts.Name, form: parts.Twin
+) -> Response:
+    """A table of the stages as CSV or JSON."""
+    visitor.require("assess.stage", *stage_desk.stage_operation.roles)
+    asked = parts.asked(request, stage_desk.StageRequest)
+    return parts.table_answer(request, parts.find_table(_stages_or_none(workspace, asked), table), form)
+
+
+def _stages(workspace: Workspace, asked: stage_desk.StageRequest, *, linked: bool = False) -> Document | None:
+    found, total, source = stage_desk.stages_of(workspace, asked)
+    return stages_document(found, source, asked, total, linked=linked) if found and source else None
+
+
+def _stages_or_none(workspace: Workspace, asked: stage_desk.StageRequest) -> Document:
+    document = _stages(workspace, asked)
+    if document is None:
+        raise UsageError("JQ-ASSESS-091", value="stage", known="—")
+    return document
