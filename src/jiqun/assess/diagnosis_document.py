@@ -59,7 +59,7 @@ COLUMNS: dict[str, tuple[str, str, str, int]] = {
     "region_a": ("地区甲", "region a", _T, 0), "region_b": ("地区乙", "region b", _T, 0),
     "firms_a": ("甲企业数", "firms a", _I, 0), "firms_b": ("乙企业数", "firms b", _I, 0),
     "expected_a": ("甲期望", "expected a", _N, 1), "expected_b": ("乙期望", "expected b", _N, 1),
-    "finger_kreinin": ("相似度", "similarity", _S, 1), "expected": ("期望", "expected", _N, 3),
+    "finger_kreinin": ("相似度", "similarity", _S, 1), "expected": ("期望", "expected", _N, 2),
     "krugman": ("克鲁格曼指数", "Krugman", _N, 3), "cosine": ("余弦", "cosine", _N, 3),
     "p_apart": ("p(分不出)", "p (not told apart)", _P, 3), "shared": ("专长相同度 R", "shared R", _N, 3),
     "shared_low": ("R 下限", "R from", _N, 3), "shared_high": ("R 上限", "R to", _N, 3),
@@ -260,7 +260,11 @@ class Told:
         if "pairs" not in self.result.tables:
             return ()
         frame = self.result.table("pairs")
-        head = frame if most is None else frame.head(most)
+        first = ["region_a", "region_b", "judgement", "shared", "q", "finger_kreinin", "expected", "krugman"]
+        frame = frame.select(*first, pl.exclude(first))
+        head = (
+            frame if most is None else frame.head(most).drop("band_low", "band_high", "shared_low", "shared_high", "p")
+        )
         table = self.table("pairs", Text("地区两两之间", "Regions by pairs"), head)
         return (table,)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -87,7 +88,7 @@ def stages_document(
         f"{total:,} 个单元有数据，其中 {sure:,} 个的阶段是确定的；其余给出上下界。",
         f"Units with data: {total:,}; the stage of {sure:,} is certain, of the others there are bounds.",
     )
-    links = tuple(f"assess/stage?unit={one.unit}" for one in found) if linked else ()
+    links = tuple(f"assess/stage?unit={quote(one.unit)}" for one in found) if linked else ()
     note = Text(
         f"{rules.source.zh}达到：该阶段至少一半核对项满足，且此前各阶段都达到。",
         f"{rules.source.en} Reached: at least half of its checks are met, and every stage before it is reached.",
@@ -142,7 +143,7 @@ def readiness_document(result: StoredResult) -> Document:
     )
     source = Text("indicators 与 facilities 表", "the tables indicators and facilities")
     blocks: list[Block] = [
-        Section("gates", Text("先看门槛", "Gates first"), (
+        Section("gates-first", Text("先看门槛", "Gates first"), (
             Table("gates", Text("四道门", "The four gates"), columns, gates, source, as_of, note),
             _checks("readiness-checks", Text("核对项与依据", "Checks and evidence"), "readiness", result.table("checks"), as_of, source),
         )),

@@ -23,6 +23,8 @@ STATES: dict[str, Text] = {
 MEANINGS = {"queued": "unknown", "running": "watch", "done": "good", "dead": "bad", "cancelled": "unknown"}
 _MOVING = {"queued", "running"}
 _RESULTS = {
+    "assess.assess_readiness": ("/assess/readiness", Text("看准备度", "See the readiness")),
+    "assess.diagnose": ("/assess/diagnosis", Text("看诊断", "See the diagnosis")),
     "atlas.measure": ("/measures", Text("看测度", "See the measures")),
     "atlas.run": ("/clusters", Text("看集群", "See the clusters")),
     "roster.match": ("/rosters", Text("看名单", "See the rosters")),
