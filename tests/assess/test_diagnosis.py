@@ -10,6 +10,7 @@ from diagnosed import TOWNS, diagnosable, load, register
 
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_parts import Given
+from jiqun.assess.diagnosis_room import FindingsRequest, findings, findings_of
 from jiqun.assess.findings import from_frame
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.errors import PermissionDeniedError, WorkspaceError
@@ -132,3 +133,73 @@ def test_roles_and_empty_workspaces_are_refused(tmp_path, workspace):
         diagnose(LOCAL, Workspace.init(tmp_path / "empty"), QUICK)
     with pytest.raises(WorkspaceError, match="JQ-ATLAS-013"):
         diagnose(LOCAL, workspace, DiagnoseRequest(digital="05"))
+
+
+def test_firms_that_are_not_shown_by_name_are_not_named_in_evidence(workspace, result, towns, monkeypatch):
+    (named,) = (one for one in findings_of(workspace, result, towns["US"]) if one.code == "dependence.suppliers")
+    (hidden,) = named.evidence["supplier_id"]
+    monkeypatch.setattr("jiqun.assess.diagnosis_room.unpublished", lambda _: frozenset({hidden}))
+    (masked,) = (one for one in findings_of(workspace, result, towns["US"]) if one.code == "dependence.suppliers")
+    assert masked.evidence["supplier"].to_list() == ["(not shown)"]
+    told = findings(LOCAL, workspace, FindingsRequest(unit=towns["US"])).model_dump_json()
+    assert named.evidence["supplier"][0] not in told
+
+
+def test_the_command_line_tells_findings_and_what_is_missing(run, workspace, towns, tmp_path):
+    at = ("--workspace", workspace.path)
+    status, out, err = run("assess", "diagnose", *at, "--throws", 1999, "--state", "found", "--format", "csv")
+    assert status == 0
+    found = pl.read_csv(out.encode())
+    assert set(found["state"]) == {"found"}
+    assert towns["US"] in found["unit"].to_list()
+    assert "unknown" in err
+    report = tmp_path / "one.docx"
+    assert run("assess", "diagnose", *at, "--throws", 1999, "--unit", towns["US"], "-o", report)[0] == 0
+    assert report.stat().st_size > 10_000
+    for wrong, code in (
+        (("--unit", "nobody"), "JQ-ASSESS-090"),
+        (("--tags", tmp_path / "none.csv"), "JQ-ASSESS-039"),
+        (("--digital", "xx"), "JQ-ASSESS-032"),
+    ):
+        status, _, err = run("assess", "diagnose", *at, "--throws", 1999, *wrong)
+        assert status in {1, 2}
+        assert code in err
+    tags = tmp_path / "tags.csv"
+    tags.write_text("code,tag\n01,old\n", encoding="utf-8")
+    assert "JQ-ASSESS-088" in run("assess", "diagnose", *at, "--throws", 1999, "--tags", tags)[2]
+
+
+def test_stage_on_a_file_and_readiness_on_a_workspace(run, workspace, tmp_path):
+    status, out, _ = run("assess", "template", "stage", "--unit", "A")
+    assert status == 0
+    form = pl.read_csv(out.encode())
+    values = pl.Series([25, 0.9, 150, 0.6, *[None] * 12], dtype=pl.Float64)
+    filled = tmp_path / "stage.csv"
+    form.with_columns(year=pl.lit(2024), value=values).write_csv(filled)
+    status, out, err = run("assess", "stage", filled, "--unit", "A", "--format", "csv")
+    assert status == 0
+    assert pl.read_csv(out.encode())["answer"].to_list() == ["met"] * 4 + ["unknown"] * 12
+    assert "At least infrastructure pull" in err
+    assert "JQ-ASSESS-091" in run("assess", "stage", filled, "--unit", "B")[2]
+    years = pl.DataFrame(
+        {"unit": "A", "indicator": "x", "year": range(2010, 2020), "value": [float(2**t) for t in range(10)]}
+    )
+    years.write_csv(tmp_path / "years.csv")
+    status, _, err = run("assess", "stage", tmp_path / "years.csv", "--changes", "x")
+    assert (status, "p = 1.000" in err) == (0, True)
+    assert "JQ-ASSESS-094" in run("assess", "stage", tmp_path / "years.csv", "--states", "value")[2]
+    at = ("--workspace", workspace.path)
+    assert "JQ-ASSESS-096" in run("assess", "readiness", "US", "0101", *at)[2]
+    assumed = ("--growth", "0.05:0.15", "--decline", "0.02:0.08", "--old", "0102", "--new-jobs", 50)
+    status, out, err = run("assess", "readiness", "US", "0101", *assumed, *at, "--format", "csv")
+    assert status == 0
+    assert "unknown" in err
+    assert workspace.result("readiness").table("scenarios").height == 20
+    for wrong, code in (
+        (("ZZ", "0101", *assumed), "JQ-ASSESS-097"),
+        (("US", "9999", *assumed), "JQ-TAXONOMY-004"),
+        (("US", "0101", *assumed, "--growth", "a:b"), "JQ-ASSESS-032"),
+        (("US", "0101", *assumed, "--growth", "0.2:0.1"), "JQ-ASSESS-054"),
+        (("US", "0101", *assumed, "--bound", "mood=1"), "JQ-USE-001"),
+    ):
+        assert code in run("assess", "readiness", *wrong, *at)[2], wrong

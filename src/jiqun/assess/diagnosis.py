@@ -53,6 +53,7 @@ EMPTY = pl.DataFrame(
         "supplier": pl.String,
         "supplier_id": pl.String,
         "customer": pl.String,
+        "customer_id": pl.String,
         "weight": pl.Float64,
         "outside": pl.Boolean,
     }

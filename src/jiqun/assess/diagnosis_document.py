@@ -88,7 +88,7 @@ COLUMNS: dict[str, tuple[str, str, str, int]] = {
     "slope": ("每期变化", "change a date", _N, 3),
 }  # fmt: skip
 """Columns of evidence by name; others are shown under their own name."""
-_LEFT_OUT = frozenset({"supplier_id", "outside"})
+_LEFT_OUT = frozenset({"supplier_id", "customer_id", "outside"})
 
 
 @dataclass(frozen=True)

@@ -223,13 +223,13 @@ class Inputs:
 
     @cached_property
     def purchases(self) -> dict[str, pl.DataFrame]:
-        """supplier, supplier_id, customer, weight, outside of each cluster."""
+        """supplier, supplier_id, customer, customer_id, weight, outside of each cluster."""
         if self.ties.is_empty():
             return {}
         rows = self.ties.filter(pl.col("kind") == "supply", pl.col("target_cluster").is_not_null())
         told = rows.select(
             cluster_id="target_cluster", supplier=pl.coalesce("source_name", "source_id"), supplier_id="source_id",
-            customer=pl.coalesce("target_id", "target_name"), weight="weight",
+            customer=pl.coalesce("target_name", "target_id"), customer_id="target_id", weight="weight",
             outside=pl.col("source_cluster").ne_missing(pl.col("target_cluster")),
         )  # fmt: skip
         return {str(key[0]): part for key, part in told.partition_by("cluster_id", as_dict=True).items()}

@@ -114,7 +114,7 @@ def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int
     Parameters
     ----------
     purchases
-        Supply links into the cluster: supplier, customer (a member), weight, outside (whether the supplier is no member).
+        Supply links into the cluster: supplier, customer (a member), weight, outside (whether the supplier is no member); optional supplier_id.
 
     Returns
     -------
@@ -144,19 +144,27 @@ def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int
         "区间来自重抽采购方；没有记录的采购和可替代性不在其中；对技术的依赖未计算",
         "the interval is of customers drawn anew; purchases that nobody recorded and who could replace whom are not in it; dependence on technologies is not computed",
     )
-    customers = beyond["customer"].n_unique()
+    known = set(beyond.columns)
+    beyond = beyond.with_columns(
+        pl.coalesce(*(c for c in (f"{end}_id", end) if c in known)).alias(f"_{end}") for end in ("supplier", "customer")
+    )
+    customers = beyond["_customer"].n_unique()
     if customers < LEAST_CUSTOMERS:
         return Finding(
             **common, state="unknown",
             sentence=Text(f"只有 {customers} 个成员有来自外部的供应关联，说明不了依赖。", f"Only {customers} members have supply links from outside: too few to speak of dependence."),
             varies=varies, missing=(Text(f"至少 {LEAST_CUSTOMERS} 个成员的供应关联(links，kind = supply)", f"supply links of at least {LEAST_CUSTOMERS} members (links, kind = supply)"),),
-            evidence=beyond.head(20),
+            evidence=beyond.drop("_supplier", "_customer").head(20),
             action=Text("请链主填报主要供应商，或导入采购记录。", "Ask chain leaders for their main suppliers, or import purchases."),
         )  # fmt: skip
-    by = beyond.group_by("supplier").agg(
-        weight=pl.col("weight").sum(), customers=pl.col("customer").n_unique().cast(pl.Int64)
+    shown = ["supplier", *(["supplier_id"] if "supplier_id" in known else [])]
+    by = beyond.group_by("_supplier").agg(
+        pl.col(shown).first(),
+        weight=pl.col("weight").sum(),
+        customers=pl.col("_customer").n_unique().cast(pl.Int64),
+        share=pl.col("weight").sum() / out,
     )
-    by = by.with_columns(share=pl.col("weight") / out).sort("share", "supplier", descending=[True, False])
+    by = by.sort("share", "_supplier", descending=[True, False]).drop("_supplier")
     statistic = float((by["share"] ** 2).sum())
     low, high = _resampled(beyond, draws, seed)
     found = low >= CONCENTRATED and out >= OUTSIDE * total
@@ -177,11 +185,7 @@ def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int
 
 def _resampled(beyond: pl.DataFrame, draws: int, seed: int) -> tuple[float, float]:
     """Bounds of the index over customers drawn with replacement."""
-    supplier, customer = (
-        beyond[name].cast(pl.Categorical).to_physical().to_numpy() for name in ("supplier", "customer")
-    )
-    _, s = np.unique(supplier, return_inverse=True)
-    _, c = np.unique(customer, return_inverse=True)
+    s, c = (np.unique(beyond[name].to_list(), return_inverse=True)[1] for name in ("_supplier", "_customer"))
     weight = beyond["weight"].cast(pl.Float64).to_numpy()
     rng = np.random.default_rng(seed)
     found = np.empty(draws)
