@@ -208,7 +208,7 @@ class Told:
     def units(self, most: int | None) -> tuple[Block, ...]:
         """Every unit with the number of findings in each state."""
         names = self.names
-        count = Counter((one.unit, one.state) for one in self.findings)
+        count: Counter[tuple[str, str]] = Counter((one.unit, one.state) for one in self.findings)
         units = [unit for unit in self.result.table("units")["unit"] if any(count[unit, s] for s in STATE)]
         units.sort(key=lambda unit: -count[unit, "found"])
         rows: list[tuple[Cell, ...]] = [

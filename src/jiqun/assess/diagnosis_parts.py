@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from jiqun.assess.ailments.kinds import FIRM, KINDS, member_kind
+from jiqun.assess.ailments.kinds import FIRM, member_kind
 from jiqun.assess.ailments.risks import sector_counts, tagged
 from jiqun.atlas.graphs import network
 from jiqun.atlas.network_desk import KIND as NETWORK
@@ -259,6 +259,3 @@ def unit_rows(clusters: pl.DataFrame, regions: Mapping[str, tuple[Text, int]]) -
     rows += [(f"region:{code}", "region", text.zh, text.en, n) for code, (text, n) in regions.items()]
     schema = {"unit": pl.String, "kind": pl.String, "name_zh": pl.String, "name_en": pl.String, "firms": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-__all__ = ["GROUP_DIGITS", "KINDS", "MOST_CLUSTERS", "Given", "Inputs", "unit_rows"]

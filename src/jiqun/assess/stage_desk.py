@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from jiqun.assess.checks import checklist, latest
-from jiqun.assess.diagnosis import GROUP_DIGITS
+from jiqun.assess.diagnosis_parts import GROUP_DIGITS
 from jiqun.assess.diagnosis_room import EDITS, READS
 from jiqun.assess.readiness import Assumptions, Readiness, facility_values, readiness
 from jiqun.assess.room import ROOM

@@ -63,7 +63,8 @@ def stages_document(
 ) -> Document:
     """Where units stand and on what evidence; of a single unit with every check 阶段报告."""
     rules = checklist("stage")
-    names = {**rules.groups, None: Text("—", "—")}
+    names: dict[str | None, Text] = {None: Text("—", "—")}
+    names.update(rules.groups)
     lineage = Lineage(*METHODS[STAGE], request.model_dump(), (source,))
     if request.unit is not None and len(found) == 1:
         one = found[0]

@@ -34,7 +34,7 @@ from jiqun.cli.tables import read_table, source_of
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
 from jiqun.core.clock import system_clock
-from jiqun.core.errors import UsageError, current_language
+from jiqun.core.errors import Language, UsageError, current_language
 from jiqun.core.lineage import Source
 
 M = TypeVar("M", bound=BaseModel)
@@ -112,7 +112,7 @@ def diagnose_command(
         write_report(document, output, language, None, system_clock)
         return
     found = findings_of(opened, result, unit)
-    tongue = (language or Tongue(current_language())).value
+    tongue = _tongue(language)
     names = dict(result.table("units").select("unit", f"name_{tongue}").iter_rows())
     rows = [
         {
@@ -192,7 +192,7 @@ def stage_command(
     elif output is not None:
         write_report(stages_document(found, source, request, total), output, language, None, system_clock)
     elif unit is not None:
-        tongue = (language or Tongue(current_language())).value
+        tongue = _tongue(language)
         rows = [
             {
                 "stage": row.group,
@@ -296,7 +296,7 @@ def readiness_command(
     if output is not None:
         write_report(readiness_document(result), output, language, None, system_clock)
         return
-    tongue = (language or Tongue(current_language())).value
+    tongue = _tongue(language)
     rows = [
         {
             "gate": row.group,
@@ -363,6 +363,13 @@ def _asked(model: type[M], **given: Any) -> M:
         first = error.errors()[0]
         what = ".".join(str(part) for part in first["loc"][:1]) or "—"
         raise UsageError("JQ-ASSESS-032", what=what, value=first["input"], expected=first["msg"]) from error
+
+
+def _tongue(language: Tongue | None) -> Language:
+    """The language that is asked for, else that of messages."""
+    if language is None:
+        return current_language()
+    return "zh" if language.value == "zh" else "en"
 
 
 def _texts(path: Path | None, *columns: str) -> pl.DataFrame | None:
