@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 FORMATS = {"date": "2024-05-01", "date-time": "2024-05-01T00:00:00Z"}
-PATTERNS = {r"^c\d{4,9}$": "c0001", r"^\d{2,6}$": "01", r"^[A-Z]{2}$": "CN"}
+PATTERNS = {
+    r"^\d{4}$": "0101",
+    r"^[A-Z]{2}(\.[A-Z0-9]{1,10})?$": "US",
+    r"^c\d{4,9}$": "c0001",
+    r"^\d{2,6}$": "01",
+    r"^[A-Z]{2}$": "CN",
+}
 """An example for each pattern that requests use and that letters would not match."""
 _TOGETHER = ("anyOf", "oneOf", "allOf")
 

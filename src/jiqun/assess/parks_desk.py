@@ -17,11 +17,11 @@ from jiqun.assess.tenants import output_per_area, tenant_relatedness, tenants_of
 from jiqun.assess.vacancy import MAX_AGE_DAYS, Occupancy, occupancy
 from jiqun.atlas import relatedness
 from jiqun.atlas.classes import classified, reader
-from jiqun.atlas.counted import counted
 from jiqun.core.actor import Actor
 from jiqun.core.errors import UsageError, WorkspaceError
 from jiqun.core.lineage import Lineage
 from jiqun.core.progress import Progress, silent
+from jiqun.intake.counted import counted
 from jiqun.intake.gazetteer import Gazetteer
 from jiqun.roster.names import Normaliser
 from jiqun.store import Snapshot, StoredResult, Workspace

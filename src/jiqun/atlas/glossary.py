@@ -21,6 +21,7 @@ TOPICS = {
     "belts": Text("产业带", "Industry belts"),
     "history": Text("历次变化", "Change from run to run"),
     "maps": Text("地图如何绘制", "How maps are drawn"),
+    "diagnosis": Text("诊断、阶段与准备度", "Diagnosis, stage, readiness"),
 }
 
 

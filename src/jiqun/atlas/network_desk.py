@@ -200,20 +200,24 @@ def _read(workspace: Workspace, analysis: Analysis) -> _Inputs:
         held = set(workspace.scan("links", links.id).select(pl.col(_SURVEY).unique()).collect()[_SURVEY])
         published = workspace.results("survey-links")
         survey = next((one for one in published if one.lineage.parameters.get("survey") in held), None)
-    walk = table("crosswalk")
-    with workspace.database.read() as connection:
-        pairs = connection.execute(sa.select(walk.c.value, walk.c.organisation).order_by(walk.c.value)).all()
-    crosswalk = pl.DataFrame(
-        [tuple(pair) for pair in pairs], schema={"value": pl.String, "organisation": pl.String}, orient="row"
-    )
+    crosswalk = other_identifiers(workspace)
     sources = [links.input]
     sources += [before.input] if before else []
     sources += [organisations.input] if organisations else []
     sources += [Source(result.kind, result.id) for result in (clusters, survey) if result]
     if crosswalk.height:
-        digest = hashlib.sha256(canonical_json([list(pair) for pair in pairs])).hexdigest()
+        digest = hashlib.sha256(canonical_json([list(pair) for pair in crosswalk.iter_rows()])).hexdigest()
         sources.append(Source("crosswalk", digest))
     return _Inputs(links, before, organisations, clusters, survey, crosswalk, tuple(sources))
+
+
+def other_identifiers(workspace: Workspace) -> pl.DataFrame:
+    """value, organisation: other identifiers of organisations, sorted 编号对照."""
+    walk = table("crosswalk")
+    with workspace.database.read() as connection:
+        pairs = connection.execute(sa.select(walk.c.value, walk.c.organisation).order_by(walk.c.value)).all()
+    schema = {"value": pl.String, "organisation": pl.String}
+    return pl.DataFrame([tuple(pair) for pair in pairs], schema=schema, orient="row")
 
 
 def _size(analysis: Analysis, organisations: pl.DataFrame | None) -> str | None:

@@ -17,8 +17,7 @@ from jiqun.assess.framework import Framework, check_framework, framework_of
 from jiqun.assess.index_document import framework_table, index_document, tables_of, uncertainty_document
 from jiqun.assess.rank_uncertainty import uncertainty
 from jiqun.cli import assess_workspace as stored
-from jiqun.cli import frontier
-from jiqun.cli import belts, benchmark, frontier, green
+from jiqun.cli import belts, benchmark, diagnosis, frontier, green
 from jiqun.cli.output import Format, note, say, write
 from jiqun.cli.report import LanguageOption, Tongue
 from jiqun.cli.report import write as write_report
@@ -106,6 +105,7 @@ def register(app: typer.Typer) -> None:
     belts.register(assess)
     benchmark.register(assess)
     green.register(assess)
+    diagnosis.register(assess)
     app.add_typer(assess, name="assess")
 
 

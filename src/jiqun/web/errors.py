@@ -62,6 +62,7 @@ _STATUS = {
     **dict.fromkeys((f"JQ-CHAIN-{n}" for n in ("010", "014")), 404),
     **dict.fromkeys((f"JQ-CHAIN-{n}" for n in ("011", "015", "019")), 409),
     **dict.fromkeys((f"JQ-NETWORK-{n}" for n in ("004", "005", "006")), 404),
+    **dict.fromkeys((f"JQ-ASSESS-{n}" for n in ("089", "090", "091", "097", "098")), 404),
     "JQ-NETWORK-003": 409,
     **dict.fromkeys((f"JQ-ASSESS-{n}" for n in ("034", "061", "069", "070", "071")), 404),
     **dict.fromkeys((f"JQ-ASSESS-{n}" for n in ("062", "064")), 409),

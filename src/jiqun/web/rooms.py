@@ -30,6 +30,7 @@ from jiqun.web.pages import (
     compare,
     core_share,
     data,
+    diagnosis,
     firms,
     follow,
     forms,
@@ -58,6 +59,7 @@ from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
 ROOMS: tuple[Room, ...] = (ATLAS, ASSESS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
+ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY, ASSESS)
 """Rooms whose operations the API offers."""
 
 UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
@@ -79,6 +81,7 @@ PAGES: tuple[APIRouter, ...] = (
     compare.router,
     core_share.router,
     data.router,
+    diagnosis.router,
     firms.router,
     follow.router,
     forms.router,

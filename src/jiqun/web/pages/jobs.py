@@ -28,6 +28,8 @@ _RESULTS = {
     "assess.run_frontier": ("/assess/frontier", Text("看前沿", "See the frontiers")),
     "assess.assess_parks": ("/parks", Text("看载体", "See the parks")),
     "assess.find_belts": ("/assess/belts", Text("看产业带", "See the belts")),
+    "assess.assess_readiness": ("/assess/readiness", Text("看准备度", "See the readiness")),
+    "assess.diagnose": ("/assess/diagnosis", Text("看诊断", "See the diagnosis")),
     "atlas.measure": ("/measures", Text("看测度", "See the measures")),
     "atlas.run": ("/clusters", Text("看集群", "See the clusters")),
     "roster.match": ("/rosters", Text("看名单", "See the rosters")),
