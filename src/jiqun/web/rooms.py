@@ -58,7 +58,6 @@ from jiqun.web.pages import (
 from jiqun.web.pages import help as help_page
 from jiqun.web.pages import map as map_page
 
-ROOMS: tuple[Room, ...] = (ATLAS, ASSESS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY)
 ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY, ASSESS)
 """Rooms whose operations the API offers."""
 
