@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 MARKED = {"chromium": "browser", "spark": "spark"}
 
 # Tests answer alike whoever runs them: English, a wide terminal, no workspace of one's own.
-KEPT = {"JIQUN_REQUIRE", "JIQUN_SHARED", "JIQUN_FAULT_ROUNDS", "JIQUN_API_EXAMPLES"}
+KEPT = {"JIQUN_REQUIRE", "JIQUN_SHARED", "JIQUN_FAULT_ROUNDS", "JIQUN_API_EXAMPLES", "JIQUN_TEST_ENGINE"}
 for name in {name for name in os.environ if name.startswith("JIQUN_")} - KEPT:
     del os.environ[name]
 os.environ |= {"LC_ALL": "C.UTF-8", "COLUMNS": "160"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -304,6 +305,8 @@ def test_of_several_rows_of_a_firm_one_gives_the_place(workspace):
 def test_history_names_value_source_date_and_who(workspace, applied):
     corrections.correct(LOCAL, workspace, "o0000001", {"employees": "130"}, reason="年报", key="correct")
     derive(workspace)
+    clock = workspace.clock
+    workspace.clock = lambda: clock() + timedelta(minutes=1)  # loads are dated to the second, corrections more finely
     load(workspace, REGISTER.with_columns(employees=pl.lit(150)), "2025-06-30")
     told = [
         (one.value, one.kind, one.as_of.isoformat(), one.who, one.shown)

@@ -101,6 +101,8 @@ class Database:
     def remembered(self, name: str, ask: Callable[[Connection], T]) -> T:
         """What a question gave, asked again only after a command 按命令缓存; for short answers that pages need often.
 
+        On PostgreSQL any writing transaction of the server has it asked again: the answer is right, and less is saved.
+
         Parameters
         ----------
         name
