@@ -306,7 +306,7 @@ def test_history_names_value_source_date_and_who(workspace, applied):
     corrections.correct(LOCAL, workspace, "o0000001", {"employees": "130"}, reason="年报", key="correct")
     derive(workspace)
     clock = workspace.clock
-    workspace.clock = lambda: clock() + timedelta(minutes=1)  # loads are dated to the second, corrections more finely
+    workspace.clock = lambda: clock() + timedelta(minutes=1)  # times are to the second; within one, the kind decides
     load(workspace, REGISTER.with_columns(employees=pl.lit(150)), "2025-06-30")
     told = [
         (one.value, one.kind, one.as_of.isoformat(), one.who, one.shown)
