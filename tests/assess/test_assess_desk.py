@@ -292,11 +292,11 @@ def test_the_annual_report_holds_what_is_there_for_its_reader(filled, tmp_path):
     load_indicators(filled, indicator_rows({f"u{k}": 1.0 + k for k in range(9)}))
     desk.run_frontier(LOCAL, filled, desk.FrontierChoice("firms", ("firms", "revenue"), ("rd_intensity",), force=True))
     found = annual_report(filled, LOCAL)
-    assert [block.id for block in found.blocks] == ["indices", "frontiers"]
+    assert [block.id for block in found.blocks] == ["indices", "frontiers", "benchmark"]
     assert {one.name for one in found.lineage.inputs} == {"index-mine", "uncertainty-mine", "frontier-firms"}
     assert annual_report(filled, PUBLIC).lineage.inputs == ()
     desk.publish_index(LOCAL, filled, "mine")
-    assert [block.id for block in annual_report(filled, PUBLIC).blocks] == ["indices"]
+    assert [block.id for block in annual_report(filled, PUBLIC).blocks] == ["indices", "benchmark"]
     for language in ("zh", "en"):
         word = Word(io.BytesIO(render(found, "docx", language).content))
         text = "\n".join(paragraph.text for paragraph in word.paragraphs)
@@ -307,11 +307,12 @@ def test_the_annual_report_holds_what_is_there_for_its_reader(filled, tmp_path):
 
 
 def test_a_section_is_added_with_a_line(filled, monkeypatch):
-    made = Section("parks", Text("园区", "Parks"), ())
+    made = Section("parks", Text("园区", "Parks"), (Section("one", Text("一", "One"), ()),))
     monkeypatch.setattr(
         annual_report_module, "SECTIONS", [lambda _workspace, _actor: made, lambda _workspace, _actor: None]
     )
-    assert annual_report(filled, LOCAL).blocks == (made,)
+    first, last = annual_report(filled, LOCAL).blocks
+    assert (first.id, first.blocks[0].id, last.id) == ("parks", "parks-one", "benchmark")
 
 
 def test_units_of_the_table_need_no_clusters(tmp_path):

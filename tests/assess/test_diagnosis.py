@@ -77,7 +77,7 @@ def test_regions_that_make_the_same_are_found(result):
     everyone = told(result, "all")
     assert everyone["homogeneity.overall"].state == "not_found"
     assert {code for code, one in everyone.items() if one.state == "unknown"} == {
-        "homogeneity.trend", "homogeneity.plans", "data.risks", "carriers.idle",
+        "homogeneity.trend", "homogeneity.plans", "data.risks", "idle.carriers",
     }  # fmt: skip
 
 

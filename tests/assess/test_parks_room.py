@@ -9,6 +9,9 @@ import pytest
 
 from jiqun.assess import parks_desk as desk
 from jiqun.assess import parks_room as room
+from jiqun.assess.annual_report import annual_report
+from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
+from jiqun.assess.findings import from_frame
 from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Document, Text
@@ -101,6 +104,30 @@ def test_findings_are_stored_once_and_age(workspace):
     again = pl.DataFrame({"载体名称": ["新园"], "建筑面积": [10]})
     intake.load(LOCAL, workspace, again, "carriers", as_of="2024-06-01")
     assert not room.park(PUBLIC, workspace, room.ParkRequest(park="新园")).current
+
+
+def test_what_stands_idle_is_in_the_diagnosis_and_in_the_annual_report(workspace):
+    def idle():
+        found = from_frame(diagnose(LOCAL, workspace, DiagnoseRequest()).table("findings"))
+        return {(one.unit, one.code): one.state for one in found if one.group == "idle"}
+
+    assert idle() == {("all", "idle.carriers"): "unknown"}
+    desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
+    assert idle() == {
+        ("软件园", "idle.vacancy"): "found", ("软件园", "idle.duration"): "unknown", ("软件园", "idle.unrelated"): "unknown",
+        ("软件园", "idle.titles"): "unknown",
+    }  # fmt: skip
+    report = annual_report(workspace, LOCAL)
+    assert [block.id for block in report.blocks] == ["diagnosis", "parks-section", "benchmark"]
+    assert {one.name for one in report.lineage.inputs} == {"diagnosis", "carriers"}
+    seen = annual_report(workspace, PUBLIC)
+    assert [block.id for block in seen.blocks] == ["parks-section", "benchmark"]
+    assert {one.name for one in seen.lineage.inputs} == {"carriers"}
+    assert "合成甲公司" not in render(seen, "html", "zh").content.decode()
+    assert render(report, "docx", "zh").content[:2] == b"PK"
+    again = pl.DataFrame({"载体名称": ["新园"], "建筑面积": [10]})
+    intake.load(LOCAL, workspace, again, "carriers", as_of="2024-06-01")
+    assert idle() == {("all", "idle.carriers"): "unknown"}  # what was found is of parks that are gone
 
 
 def test_without_carriers_there_is_nothing_to_assess(tmp_path):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from jiqun.assess import desk
+from jiqun.assess import desk, diagnosis_document
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.index_report import IndexReport
+from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
 from jiqun.assess.stored import restored_efficiency
 from jiqun.atlas.reading import sees_all
 from jiqun.core.actor import Actor
@@ -22,7 +23,9 @@ from jiqun.store import Workspace
 Maker = Callable[[Workspace, Actor], Section | None]
 ROWS = 30
 """Rows of a long table in the report; the workbook of each index has all."""
-KINDS = ("index-", "uncertainty-", "frontier-", "diagnosis", "stage", "readiness", "belts", "benchmark", "parks")
+OPEN_KINDS = ("carriers", "belts")
+"""Kinds of results that every reader of the report finds in it; indices are open to others once they are published."""
+KINDS = ("index-", "uncertainty-", "frontier-", "diagnosis", *OPEN_KINDS)
 """Kinds of results, by their beginning, that sections are made of."""
 TITLE = Text("年度评估报告", "Annual assessment report")
 
@@ -58,8 +61,14 @@ def frontiers_section(workspace: Workspace, actor: Actor) -> Section | None:
     return Section("frontiers", Text("效率前沿", "Efficiency frontier"), tuple(parts)) if parts else None
 
 
-SECTIONS: list[Maker] = [indices_section, frontiers_section]
-"""What the report is made of, in order."""
+SECTIONS: tuple[Maker, ...] = (
+    indices_section,
+    frontiers_section,
+    diagnosis_document.sections,
+    parks_section,
+    belts_section,
+)
+"""What the report is made of, in order; reference clusters stand beside what there is."""
 
 
 def annual_report(workspace: Workspace, actor: Actor) -> Document:
@@ -68,7 +77,11 @@ def annual_report(workspace: Workspace, actor: Actor) -> Document:
     Nothing is computed: what was not computed has no section, and where there is none at all the report says so.
     """
     sections = [made for maker in SECTIONS if (made := maker(workspace, actor)) is not None]
-    blocks: tuple[Block, ...] = tuple(sections)
+    if sections:
+        sections.append(benchmark_section(workspace, actor))
+    blocks: tuple[Block, ...] = tuple(
+        replace(one, blocks=prefixed(tuple(map(shortened, one.blocks)), one.id)) for one in sections
+    )
     if not sections:
         blocks = (
             Paragraph(
@@ -90,11 +103,10 @@ def annual_report(workspace: Workspace, actor: Actor) -> Document:
 
 def _sources(workspace: Workspace, actor: Actor) -> tuple[Source, ...]:
     """The results that the report is made of, with the dates that they speak of."""
-    if not sees_all(actor):
-        stored = list(desk.indices(actor, workspace).values())
-    else:
-        kinds = [kind for kind in sorted(workspace.manifest().results) if kind.startswith(KINDS)]
-        stored = [found for kind in kinds if (found := workspace.result(kind))]
+    every = sees_all(actor)
+    stored = [] if every else list(desk.indices(actor, workspace).values())
+    kinds = [kind for kind in sorted(workspace.manifest().results) if kind.startswith(KINDS if every else OPEN_KINDS)]
+    stored += [found for kind in kinds if (found := workspace.result(kind))]
     return tuple(
         Source(one.kind, one.id, max((source.as_of for source in one.lineage.inputs), default="")) for one in stored
     )

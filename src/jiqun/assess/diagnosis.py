@@ -28,6 +28,7 @@ from jiqun.assess.ailments.risks import (
 from jiqun.assess.ailments.unconnected import linkage_finding, missing_kinds, research_finding
 from jiqun.assess.diagnosis_parts import GROUP_DIGITS, MOST_CLUSTERS, Given, Inputs, unit_rows
 from jiqun.assess.findings import Finding, to_frame
+from jiqun.assess.parks_desk import idle_findings
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.measured import one_class
 from jiqun.atlas.reading import Run, Which, find_run, kind_of
@@ -58,7 +59,7 @@ EMPTY = pl.DataFrame(
         "outside": pl.Boolean,
     }
 )
-OTHERS: tuple[Callable[[Workspace], Sequence[Finding]], ...] = ()
+OTHERS: tuple[Callable[[Workspace], Sequence[Finding]], ...] = (idle_findings,)
 """What other modules of the room find in a workspace, as idle carriers; a line for each."""
 
 
@@ -131,7 +132,7 @@ def diagnose(
     if any(old.id == lineage.digest for old in workspace.results(kind)):
         return workspace.put_result(kind, lineage, {}, {})
     findings = list(others)
-    if not any(one.group == "carriers" for one in others):
+    if not any(one.group == "idle" for one in others):
         findings.append(_no_carriers())
     regional, regions, compared = _regional(inputs, request, progress)
     findings += regional
@@ -248,11 +249,16 @@ def _not_compared(why: Text) -> Finding:
 
 def _no_carriers() -> Finding:
     return Finding(
-        unit="all", code="carriers.idle", title=Text("载体闲置", "Idle carriers"), state="unknown",
-        sentence=Text("没有可诊断的载体与租户数据。", "There are no carriers with their tenants to look at."),
+        unit="all", code="idle.carriers", title=Text("载体闲置", "Idle carriers"), state="unknown",
+        sentence=Text(
+            "没有载体数据，或装载后还没有评估。", "There are no carriers, or they have not been assessed since they were loaded."
+        ),
         varies=Text("没有数据", "no data"),
         missing=(Text("园区、楼宇及其单元、租户", "parks and buildings with their units and tenants"),),
-        action=Text("导入载体、单元和租约。", "Import carriers, units and leases."),
+        action=Text(
+            "导入载体、单元和租约，再运行 jiqun parks assess。",
+            "Import carriers, units and leases, then run jiqun parks assess.",
+        ),
     )  # fmt: skip
 
 

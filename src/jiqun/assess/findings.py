@@ -16,9 +16,6 @@ Severity = Literal["low", "medium", "high"]
 UNMEASURED = Text("", "")
 
 
-_NONE = Text("", "")
-
-
 @dataclass(frozen=True)
 class Finding:
     """One finding about a unit (a cluster, a region, a park) 一条结论.
@@ -68,6 +65,12 @@ class Finding:
     def group(self) -> str:
         """The part of the code before the dot."""
         return self.code.partition(".")[0]
+
+
+def listed(texts: Iterable[Text]) -> Text | None:
+    """Several texts as one; None for none."""
+    parts = tuple(texts)
+    return Text("；".join(one.zh for one in parts), "; ".join(one.en for one in parts)) if parts else None
 
 
 EVIDENCE_ROWS = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from jiqun.assess.carriers import CarrierTree, carrier_tree, match_tenants
-from jiqun.assess.findings import Finding
+from jiqun.assess.findings import Finding, from_frame, to_frame
 from jiqun.assess.idle import Thresholds, idle_carriers
 from jiqun.assess.tenants import output_per_area, tenant_relatedness, tenants_of, titled
 from jiqun.assess.vacancy import MAX_AGE_DAYS, Occupancy, occupancy
@@ -27,7 +27,7 @@ from jiqun.roster.names import Normaliser
 from jiqun.store import Snapshot, StoredResult, Workspace
 
 TABLE, KIND = "carriers", "carriers"
-METHOD, VERSION = "assess.carriers", "1"
+METHOD, VERSION = "assess.carriers", "2"
 ASSESS = "assess.assess_parks"
 DRAWS, SEED = 999, 20240501
 _DIGITAL_DIGITS, _CODE_DIGITS, _CITY_DIGITS = 4, 3, 4
@@ -35,11 +35,6 @@ _FIRMS = ("id", "name", "uscc", "former_names", "region_code", "city", "revenue_
 _KNOWN = 5
 FEWEST_CITIES = 10
 """With fewer cities nothing is said of which classes go together. Our choice."""
-_SPOKEN = {
-    "unit": pl.String, "code": pl.String, "state": pl.String, "severity": pl.String, "statistic": pl.Float64,
-    "low": pl.Float64, "high": pl.Float64,
-}  # fmt: skip
-_TEXTS = ("title", "measure", "sentence", "varies", "action")
 
 
 @dataclass(frozen=True)
@@ -157,7 +152,7 @@ def assess(
         "related": related,
         "titles": titles,
         "output": output_per_area(tenants, firms),
-        "findings": findings_table(findings),
+        "findings": to_frame(findings),
     }
     values: dict[str, Any] = {
         "as_of": day.isoformat(),
@@ -206,21 +201,6 @@ def _related(firms: pl.DataFrame) -> pl.DataFrame:
     return relatedness(cells, region="area", industry="class", size="n", method="proximity")
 
 
-def findings_table(findings: tuple[Finding, ...]) -> pl.DataFrame:
-    """Findings as rows: the numbers, and each text in both languages."""
-    rows = [
-        {name: getattr(one, name) for name in _SPOKEN}
-        | {f"{name}_{tongue}": getattr(getattr(one, name), tongue) for name in _TEXTS for tongue in ("zh", "en")}
-        | {
-            "missing_zh": "；".join(text.zh for text in one.missing) or None,
-            "missing_en": "; ".join(text.en for text in one.missing) or None,
-        }
-        for one in findings
-    ]
-    texts = dict.fromkeys((f"{name}_{t}" for name in (*_TEXTS, "missing") for t in ("zh", "en")), pl.String)
-    return pl.DataFrame(rows, schema={**_SPOKEN, **texts})
-
-
 @dataclass(frozen=True)
 class Assessed:
     """A stored assessment of the parks; `current`: of the load and the register that are there now."""
@@ -231,9 +211,12 @@ class Assessed:
     def of(self, name: str, park_id: str | None = None) -> pl.DataFrame:
         """A table of it, of all parks or of one."""
         rows = self.result.table(name)
-        if park_id is None:
-            return rows
-        return rows.filter(pl.col("unit" if name == "findings" else "park_id") == park_id)
+        return rows if park_id is None else rows.filter(pl.col("park_id") == park_id)
+
+    def findings(self, park_id: str | None = None) -> tuple[Finding, ...]:
+        """What was found of all parks, or of one; the unit of a finding is the id of its park."""
+        rows = self.result.table("findings")
+        return from_frame(rows if park_id is None else rows.filter(pl.col("unit") == park_id))
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -248,6 +231,21 @@ def assessed(workspace: Workspace) -> Assessed | None:
         return None
     loaded = {one.table: one.digest for one in workspace.tables()}
     return Assessed(result, all(loaded.get(one.name) == one.digest for one in result.lineage.inputs))
+
+
+def idle_findings(workspace: Workspace) -> tuple[Finding, ...]:
+    """What the latest assessment found of idle carriers 载体闲置, by name of the park; none where it is of another load.
+
+    Parks that share a name are told apart by their ids.
+    """
+    told = assessed(workspace)
+    if told is None or not told.current:
+        return ()
+    parks = parks_now(workspace).found.parks.select("id", "name")
+    twice = parks["name"].is_duplicated()
+    called = parks.select("id", pl.when(twice).then(pl.concat_str("name", "id", separator=" ")).otherwise("name"))
+    names = dict(called.iter_rows())
+    return tuple(replace(one, unit=names[one.unit]) for one in told.findings())
 
 
 def parks_of(workspace: Workspace, organisation: str) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from jiqun.assess import parks_desk as desk
+from jiqun.assess.findings import listed
 from jiqun.assess.idle import TITLE_NAMES
 from jiqun.assess.parks_room import UnitsRequest, parts_of, sought
 from jiqun.core.document import (
@@ -356,9 +357,9 @@ def _findings(told: desk.Assessed | None, park_id: str) -> tuple[Block, ...]:
             "Whether it stands idle has not been assessed yet: an operator or analyst presses “Assess the parks” on this page.",
         )
         return (Section("idle", Text("载体闲置：未知", "Idle: unknown"), (Paragraph(text),)),)
-    rows = told.of("findings", park_id).to_dicts()
-    found = [row for row in rows if row["state"] == "found"]
-    unknown = sum(row["state"] == "unknown" for row in rows)
+    rows = told.findings(park_id)
+    found = [one for one in rows if one.state == "found"]
+    unknown = sum(one.state == "unknown" for one in rows)
     columns = (
         Column("title", Text("诊断", "Diagnosis")),
         Column("state", Text("结论", "Answer")),
@@ -369,15 +370,12 @@ def _findings(told: desk.Assessed | None, park_id: str) -> tuple[Block, ...]:
         Column("missing", Text("缺什么", "What is missing")),
     )
 
-    def spoken(row: dict[str, Any], name: str) -> Text | None:
-        return Text(row[f"{name}_zh"], row[f"{name}_en"]) if row[f"{name}_zh"] else None
-
     told_rows: list[tuple[Cell, ...]] = [
         (
-            spoken(row, "title"), FOUND[row["state"]], SEVERITY.get(row["severity"] or ""), spoken(row, "sentence"),
-            spoken(row, "varies"), spoken(row, "action"), spoken(row, "missing"),
+            one.title, FOUND[one.state], SEVERITY.get(one.severity or ""), one.sentence, one.varies, one.action,
+            listed(one.missing),
         )
-        for row in rows
+        for one in rows
     ]  # fmt: skip
     title = (
         Text(f"载体闲置：{len(found)} 项有此问题", f"Idle: {len(found)} of {len(rows)} signs found")
@@ -400,7 +398,8 @@ def _findings(told: desk.Assessed | None, park_id: str) -> tuple[Block, ...]:
 def findings_of_all(shown: desk.Parks, told: desk.Assessed) -> Table:
     """What was found of every park, without what was not: found first, then unknown."""
     names = {row["id"]: row["name"] for row in shown.found.parks.select("id", "name").to_dicts()}
-    rows = told.of("findings").filter(pl.col("state") != "not_found").sort("state", "unit", "code").to_dicts()
+    rows = [one for one in told.findings() if one.state != "not_found"]
+    rows.sort(key=lambda one: (one.state, one.unit, one.code))
     columns = (
         Column("park", Text("园区", "Park")),
         Column("title", Text("诊断", "Diagnosis")),
@@ -411,15 +410,11 @@ def findings_of_all(shown: desk.Parks, told: desk.Assessed) -> Table:
     )
     cells: list[tuple[Cell, ...]] = [
         (
-            names.get(row["unit"], row["unit"]),
-            Text(row["title_zh"], row["title_en"]),
-            FOUND[row["state"]],
-            SEVERITY.get(row["severity"] or ""),
-            Text(row["sentence_zh"], row["sentence_en"]),
-            Text(row["action_zh"], row["action_en"]),
+            names.get(one.unit, one.unit), one.title, FOUND[one.state], SEVERITY.get(one.severity or ""), one.sentence,
+            one.action,
         )
-        for row in rows
-    ]
+        for one in rows
+    ]  # fmt: skip
     source = Text("载体台账与登记库", "carriers and the register of firms")
     title = Text("载体闲置：有此问题和未知的", "Idle carriers: found and unknown")
     return Table("idle-findings", title, columns, cells, source, str(told.values["as_of"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from jiqun.assess import parks_desk as desk
+from jiqun.assess.findings import Finding, listed
 from jiqun.assess.room import ROOM
 from jiqun.assess.vacancy import MAX_AGE_DAYS
 from jiqun.atlas.reading import READERS, Rows, sees_all, version
@@ -224,7 +224,7 @@ def park(actor: Actor, workspace: Workspace, request: ParkRequest) -> ParkAnswer
         row=ParkRow(**{name: row[name] for name in _PARK}),
         parts=tuple(PartRow(**one) for one in parts_of(shown, row["id"]).to_dicts()),
         tenants=tenants,
-        findings=tuple(_finding(one) for one in told.of("findings", row["id"]).to_dicts()) if told else (),
+        findings=tuple(map(_finding, told.findings(row["id"]))) if told else (),
         assessed=date.fromisoformat(told.values["as_of"]) if told else None,
         current=bool(told and told.current),
     )
@@ -237,13 +237,9 @@ def parts_of(shown: desk.Parks, park_id: str) -> pl.DataFrame:
     return nodes.select("id", "path", "kind", "depth").join(areas, on="id").sort("path")
 
 
-def _finding(row: Mapping[str, Any]) -> FindingRow:
-    def text(name: str) -> Text:
-        return Text(row[f"{name}_zh"], row[f"{name}_en"])
-
-    plain: dict[str, Any] = {name: row[name] for name in ("code", "state", "severity", "statistic", "low", "high")}
-    spoken: dict[str, Any] = {name: text(name) for name in ("title", "sentence", "varies", "action")}
-    return FindingRow(**plain, **spoken, missing=text("missing") if row["missing_zh"] else None)
+def _finding(one: Finding) -> FindingRow:
+    plain = {name: getattr(one, name) for name in FindingRow.model_fields if name != "missing"}
+    return FindingRow(**plain, missing=listed(one.missing))
 
 
 @ROOM.operation("units", "招商清单", "Units to let", roles=READERS)
@@ -314,4 +310,4 @@ def _assess(workspace: Workspace, job: Job, report: Report) -> JSON:
     return {"kind": result.kind, "result": result.id}
 
 
-HANDLERS: Mapping[str, Handler] = {desk.ASSESS: _assess}
+HANDLERS: dict[str, Handler] = {desk.ASSESS: _assess}

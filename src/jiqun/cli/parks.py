@@ -166,6 +166,7 @@ def assess(
     if table is What.findings:
         language = current_language()
         names = [f"{name}_{language}" for name in ("title", "sentence", "varies", "action", "missing")]
+        rows = rows.with_columns(pl.col(f"missing_{language}").list.join("; "))
         rows = rows.select("unit", "code", "state", "severity", "statistic", "low", "high", *names)
         rows = rows.rename({name: name[:-3] for name in names})
     write(rows, form)

@@ -39,7 +39,6 @@ HANDLERS: Mapping[str, Handler] = {
     **survey.HANDLERS,
     **roster.HANDLERS,
     **classify.HANDLERS,
-    **assess.HANDLERS,
 }
 """What each room's workers do, by the kind of job."""
 _LOOK_SECONDS = 1.0
