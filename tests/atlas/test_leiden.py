@@ -13,7 +13,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from jiqun.atlas._graph_kernels import matched, swapped
-from jiqun.atlas.partition import _Graph, communities
+from jiqun.atlas.partition import MENDED, _Graph, _mixed, communities
+from jiqun.core.errors import MeasureInputError
 
 
 def random_graph(n: int, m: int, seed: int, *, groups: int = 1, inside: float = 0.0) -> _Graph:
@@ -96,7 +97,7 @@ def test_communities_hang_together_and_no_two_gain_by_merging(n, m, seed, gamma)
     between = np.zeros((labels.max() + 1, labels.max() + 1))
     np.add.at(between, (labels[graph.u], labels[graph.v]), graph.weight)
     held = np.bincount(labels, graph.strength)
-    merging = between + between.T - gamma * np.outer(held, held) / (2 * graph.weight.sum())
+    merging = (between + between.T) / graph.mean - gamma * np.outer(held, held) / (2 * graph.u.size)
     np.fill_diagonal(merging, 0.0)
     assert merging.max(initial=0.0) <= 1e-6 * held.max()
 
@@ -112,7 +113,7 @@ def test_a_seed_gives_the_same_cut_again():
 @settings(max_examples=60, deadline=None)
 def test_ends_joined_anew_keep_every_degree_and_make_no_loop_or_double_edge(n, m, seed):
     graph = random_graph(n, m, seed)
-    u, v, mended = matched(graph.u, graph.v, n, seed)
+    u, v, mended = matched(graph.u, graph.v, n, graph.u.size, seed)
     if mended < 0:
         return
     assert (u < v).all()
@@ -123,7 +124,7 @@ def test_ends_joined_anew_keep_every_degree_and_make_no_loop_or_double_edge(n, m
 
 def test_what_cannot_be_joined_anew_is_told():
     u, v = np.triu_indices(6, 1)
-    assert matched(u.astype(np.int64), v.astype(np.int64), 6, 1)[2] == -1
+    assert matched(u.astype(np.int64), v.astype(np.int64), 6, 15, 1)[2] == -1
 
 
 def test_both_ways_of_drawing_a_null_graph_agree_on_average():
@@ -133,12 +134,49 @@ def test_both_ways_of_drawing_a_null_graph_agree_on_average():
     def within(draw) -> np.ndarray:
         return np.array([np.mean(group[u] == group[v]) for u, v, _ in map(draw, range(60))])
 
-    joined = within(lambda seed: matched(graph.u, graph.v, 300, seed))
+    joined = within(lambda seed: matched(graph.u, graph.v, 300, graph.u.size, seed))
     chained = within(lambda seed: swapped(graph.u, graph.v, 300, 20 * graph.u.size, seed))
     error = np.sqrt(joined.var(ddof=1) / joined.size + chained.var(ddof=1) / chained.size)
     assert abs(joined.mean() - chained.mean()) < 4 * error
     assert joined.max() < 0.3
     assert np.mean(group[graph.u] == group[graph.v]) > 0.7
+
+
+def test_hubs_are_no_more_linked_in_a_null_graph_than_swapping_leaves_them():
+    rng = np.random.default_rng(5)
+    odds = np.arange(1, 2_001) ** -0.9
+    u, v = rng.choice(2_000, (2, 12_000), p=odds / odds.sum())
+    codes = np.unique((np.minimum(u, v) * 2_000 + np.maximum(u, v))[u != v])
+    graph = _Graph.of(2_000, codes // 2_000, codes % 2_000, np.ones(codes.size), 1)
+    hubs = np.argsort(-graph.strength)[:30]
+
+    def among(u: np.ndarray, v: np.ndarray) -> int:
+        return int((np.isin(u, hubs) & np.isin(v, hubs)).sum())
+
+    assert matched(graph.u, graph.v, 2_000, int(MENDED * graph.u.size), 1)[2] == -1
+    drawn = np.array([among(one.u, one.v) for one in (_mixed(graph, seed) for seed in range(30))])
+    chained = np.array([among(*swapped(graph.u, graph.v, 2_000, 20 * graph.u.size, seed)[:2]) for seed in range(30)])
+    assert abs(drawn.mean() - chained.mean()) < 4 * np.sqrt(drawn.var() / 30 + chained.var() / 30)
+
+
+@pytest.mark.parametrize("kind", ["modularity", "cpm"])
+@pytest.mark.parametrize("unit", [1e-300, 1e-10, 1e12, 1e300])
+def test_the_unit_of_weights_does_not_matter(kind, unit):
+    graph = random_graph(200, 800, 9, groups=5, inside=0.8)
+    other = _Graph.of(graph.n, graph.u, graph.v, graph.weight * unit, graph.iterations)
+    gamma = 1.0 if kind == "modularity" else 0.05
+    first = graph.cut(gamma, 4, kind)[1]
+    again = other.cut(gamma if kind == "modularity" else gamma * unit, 4, kind)[1]
+    assert first.tolist() == again.tolist()
+    assert 1 < first.max() < 199
+
+
+@pytest.mark.parametrize(("weight", "seed", "what"), [(1e308, 1, "weight"), (1.0, -1, "seed"), (1.0, 1 << 63, "seed")])
+def test_what_cannot_be_counted_is_refused(weight, seed, what):
+    u, v = np.triu_indices(8, 1)
+    with pytest.raises(MeasureInputError) as refused:
+        communities(8, u, v, np.full(28, weight), seed=seed)
+    assert (refused.value.code, refused.value.fields["what"]) == ("JQ-NETWORK-002", what)
 
 
 def test_nothing_is_found_in_a_graph_of_one_edge():

@@ -234,7 +234,11 @@ def test_the_firms_of_a_merged_roster_can_be_asked_in_a_survey_round(signed_in, 
     page = browser.get(link).text
     assert '<option value="list" selected>' in page
     listed = re.search(r'<textarea id="organisations"[^>]*>([^<]*)</textarea>', page)[1].split()
-    assert tuple(listed) == records.firms(workspace, roster)
+    assert tuple(listed) == records.firms(workspace, records.find(workspace, roster.id))
     assert len(listed) > 1
+    desk.withdraw(LOCAL, workspace, roster.id, key="withdraw")
+    derive(workspace)
+    left = records.firms(workspace, records.find(workspace, roster.id))
+    assert left == tuple(one for one in listed if not one.startswith("r"))
     assert signed_in("member").get(link).status_code == 403
     assert browser.get("/surveys/new?roster=nothing").status_code == 404

@@ -121,6 +121,26 @@ def test_the_editor_works_without_scripts_and_loses_nothing(signed_in, do):
     assert ('id="preview"' in answer.text) == (do == "preview")
 
 
+@pytest.mark.parametrize("count", [600, 20_000])
+def test_a_list_of_organisations_is_kept_whole(signed_in, workspace, count):
+    analyst = signed_in("analyst")
+    listed = tuple(f"o{number:07}" for number in range(count))
+    today = workspace.clock().date()
+    fields = {
+        "kind": "indicators", "title_zh": "收入", "title_en": "Revenue", "year": str(today.year), "scope": "list", "do": "save",
+        "opens_on": today.isoformat(), "closes_on": today.isoformat(), "organisations": "\n".join(listed),
+        "q-0-code": "revenue", "q-0-zh": "收入", "q-0-en": "Revenue", "q-0-type": "number", "q-0-unit": "万元",
+    }  # fmt: skip
+    answer = analyst.post("/surveys/new", data=form_of(analyst, "/surveys/new", **fields))
+    assert answer.status_code == 303, answer.text
+    made = answer.headers["location"].partition("?")[0].rpartition("/")[2]
+    assert records.find(workspace, made).roster.organisations == listed
+    again = analyst.post(
+        f"/surveys/{made}/edit", data=form_of(analyst, f"/surveys/{made}/edit", **fields | {"do": "add:"})
+    )
+    assert again.text.count(listed[-1]) == 1
+
+
 def test_a_draft_that_cannot_be_is_shown_again_with_what_is_wrong(signed_in):
     analyst = signed_in("analyst")
     fields = {

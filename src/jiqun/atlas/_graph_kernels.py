@@ -258,11 +258,12 @@ def swapped(u: Integers, v: Integers, n: int, tries: int, seed: int) -> tuple[In
 
 
 @njit(cache=True, nogil=True)
-def matched(u: Integers, v: Integers, n: int, seed: int) -> tuple[Integers, Integers, int]:
+def matched(u: Integers, v: Integers, n: int, most: int, seed: int) -> tuple[Integers, Integers, int]:
     """A simple undirected graph with the same degrees: all ends of edges are shuffled and joined two by two.
 
-    A pair that is a loop, or there already, changes partners with edges drawn at random until it is neither. Returns the
-    ends, u < v, and how many such pairs there were; −1 where one could not be mended.
+    A pair that is a loop, or there already, changes partners with edges drawn at random until it is neither. Such pairs
+    are of nodes with many edges, and mending leaves more edges among those than chance would. Returns the ends, u < v,
+    and how many such pairs there were; −1 where there were more than `most`, or one could not be mended.
     """
     m = u.size
     ends = np.empty(2 * m, np.int64)
@@ -289,6 +290,8 @@ def matched(u: Integers, v: Integers, n: int, seed: int) -> tuple[Integers, Inte
             count += 1
         else:
             table[at] = key
+    if count > most:
+        return a_end, b_end, -1
     for e in range(m):
         tries = 0
         while wrong[e]:

@@ -164,13 +164,17 @@ def now(workspace: Workspace, roster: Roster) -> pl.DataFrame:
 def firms(workspace: Workspace, roster: Roster) -> tuple[str, ...]:
     """The organisations that the rows of a roster stand for, each once, in the order of the rows.
 
-    Rows that match nothing, or wait for a decision, have one of their own once the roster is merged; before, none.
+    Rows that match nothing, or wait for a decision, have one of their own while the roster is merged, else none. What the
+    register has no more is left out.
     """
-    rows = now(workspace, roster).select(
-        "row_key", matched=pl.when(pl.col("decision") == "matched").then("organisation")
-    )
-    own = organisations_of(workspace, rows.filter(pl.col("matched").is_null())["row_key"].to_list())
-    return tuple(dict.fromkeys(filter(None, (one or own.get(key) for key, one in rows.iter_rows()))))
+    matched = pl.when(pl.col("decision") == "matched").then("organisation")
+    rows = now(workspace, roster).select("row_key", matched=matched)
+    alone = rows.filter(pl.col("matched").is_null())["row_key"].to_list() if roster.state == "applied" else []
+    own = organisations_of(workspace, alone)
+    found = dict.fromkeys(filter(None, (one or own.get(key) for key, one in rows.iter_rows())))
+    wanted = pl.col("id").is_in(pl.Series(list(found), dtype=pl.String).implode())
+    there = set(workspace.scan("organisations").filter(wanted).select("id").collect()["id"])
+    return tuple(one for one in found if one in there)
 
 
 def organisations_of(workspace: Workspace, keys: list[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from jiqun.core.actor import Actor
 from jiqun.core.errors import InputError, UsageError, WorkspaceError
 from jiqun.core.operation import Model
 from jiqun.intake.counted import settled
-from jiqun.intake.moved import current, stands_for
+from jiqun.intake.moved import all_moved, stands_for
 from jiqun.store import Workspace
 from jiqun.store.database import JSON, Transaction, table
 from jiqun.store.jobs import Job, Report
@@ -272,7 +272,8 @@ def expected(workspace: Workspace, roster: Roster) -> list[dict[str, Any]]:
 def _wanted(workspace: Workspace, roster: Roster) -> set[str] | None:
     """Ids of the organisations; None for all."""
     if roster.scope == "list":
-        return {current(workspace, one) for one in roster.organisations}
+        moved = all_moved(workspace)
+        return {moved.get(one, one) for one in roster.organisations}
     if roster.scope == "members":
         accounts = table("accounts")
         query = select(stands_for(accounts.c.organisation)).where(

@@ -23,7 +23,7 @@ from jiqun.web.pages import import_files
 from jiqun.web.rooms import PAGES, ROOMS, UPLOADS
 from jiqun.web.settings import WebSettings
 from jiqun.web.shell import Shell
-from jiqun.web.visitor import guard
+from jiqun.web.visitor import form_key, guard
 
 
 def create_app() -> FastAPI:
@@ -38,7 +38,8 @@ def make_app(workspace: Workspace, settings: WebSettings | None = None) -> FastA
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         assets.assets()
         i18n.catalogue()
-        shipped()  # before the first visitor waits for them
+        shipped()
+        form_key(workspace.path)  # before the first visitor waits for them
         yield
         await run_in_threadpool(flush, workspace)
 

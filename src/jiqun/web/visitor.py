@@ -163,7 +163,7 @@ def _visitor(request: Request) -> Visitor:
 def signed_out(request: Request) -> Visitor:
     """The visitor without an account."""
     workspace = workspace_of(request)
-    key = _key(workspace.path)
+    key = form_key(workspace.path)
     cookie, fresh = request.cookies.get(cookie_name(request, FORM), ""), None
     if not _holds(key, cookie, workspace):
         ends = int((workspace.clock() + timedelta(hours=FORM_HOURS)).timestamp())
@@ -186,7 +186,7 @@ def _signed(key: bytes, purpose: str, text: str) -> str:
 
 
 @cache
-def _key(folder: Path) -> bytes:
+def form_key(folder: Path) -> bytes:
     """The key that signs the forms of those not signed in, the same for all web processes of a workspace."""
     path = folder / "web.key"
     if not path.exists():

@@ -79,10 +79,15 @@ def as_member(visitor: VisitorDep, workspace: WorkspaceDep, survey: SurveyId) ->
     return Place(respond.as_member(workspace, visitor.actor, survey), f"/mine/forms/{survey}")
 
 
-async def filled(request: Request) -> dict[str, str]:
-    """The text fields of a form, by name."""
+async def typed(request: Request) -> dict[str, str]:
+    """The text fields of a form, by name, whole: the body is bounded, and what is too long is refused, not cut."""
     form = await request.form(max_fields=MOST_FIELDS)
-    return {name: value[:LONGEST] for name, value in form.items() if isinstance(value, str)}
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+async def filled(request: Request) -> dict[str, str]:
+    """The text fields of a form that the public fills in, none longer than `LONGEST`."""
+    return {name: value[:LONGEST] for name, value in (await typed(request)).items()}
 
 
 LinkDep = Annotated[Place, Depends(by_link)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from jiqun.core.document import Text
@@ -22,7 +22,7 @@ from jiqun.survey.questions import MOST_QUESTIONS, Question, from_csv, to_csv
 from jiqun.survey.records import Round
 from jiqun.survey.rounds import Spec
 from jiqun.web.errors import explained
-from jiqun.web.pages.forms import STRENGTH_WORDS, FilledDep
+from jiqun.web.pages.forms import STRENGTH_WORDS, typed
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep, workspace_of
 
@@ -58,6 +58,7 @@ _PLAIN = (
 )  # fmt: skip
 SurveyId = Annotated[str, Path(min_length=1, max_length=60)]
 Key = Annotated[str, Form(min_length=8, max_length=200)]
+TypedDep = Annotated[Mapping[str, str], Depends(typed)]
 Name = Annotated[str, Query(max_length=60)]
 
 
@@ -90,7 +91,7 @@ def new(
 
 
 @router.post("/surveys/new")
-def save_new(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, key: Key, fields: FilledDep) -> Response:
+def save_new(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, key: Key, fields: TypedDep) -> Response:
     """Draft it, or change the list of questions."""
     visitor.require("survey.new", *records.DRAFTS)
     given = _given(fields)
@@ -115,7 +116,7 @@ def edit(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, survey:
 
 @router.post("/surveys/{survey}/edit")
 def save(
-    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, survey: SurveyId, key: Key, fields: FilledDep
+    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, survey: SurveyId, key: Key, fields: TypedDep
 ) -> Response:
     """Change a draft, or the list of questions."""
     visitor.require("survey.edit", *records.DRAFTS)
