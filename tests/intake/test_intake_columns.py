@@ -110,6 +110,15 @@ def test_units_name_what_schemas_measure():
     assert measured <= {measures for measures, _ in UNITS.values()}
 
 
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [("租金(元/平方米·月)", 1.0), ("租金（元/㎡/月）", 1.0), ("租金(元/㎡·天)", 365 / 12), ("租金", 1.0)],
+)
+def test_rents_by_the_day_become_rents_by_the_month(header, factor):
+    rent = recognise(["名称", header], schema("carriers"))[1]
+    assert (rent.target, rent.factor) == ("rent_cny_m2_month", pytest.approx(factor))
+
+
 def test_brackets_of_other_content_are_no_unit():
     assert split_unit("企业名称（全称）") == ("企业名称", "")
     assert split_unit("name of firm") == ("name of firm", "")

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -313,7 +314,7 @@ def test_an_empty_workspace_says_what_to_do(tmp_path, places):
 
 def test_every_measure_has_its_page(client):
     for key, one in measures().items():
-        assert one.meaning.en in client.get(f"/method/{key}?lang=en").text.replace("&#39;", "'").replace("&#34;", '"')
+        assert one.meaning.en in unescape(client.get(f"/method/{key}?lang=en").text)
 
 
 def test_key_figures_lead_to_what_they_mean(client):

@@ -33,7 +33,7 @@ _MODELS = {
     "sbm": Text("SBM 模型", "slacks-based measure"),
     "directional": Text("方向距离函数", "directional distance"),
 }
-_RETURNS = {
+RETURNS = {
     "crs": Text("规模报酬不变", "constant returns to scale"),
     "vrs": Text("规模报酬可变", "variable returns to scale"),
     "drs": Text("规模报酬非增", "non-increasing returns to scale"),
@@ -125,7 +125,7 @@ def efficiency_document(found: Efficiency, origin: Source) -> Document:
     """
     best = int(found.scores["efficient"].sum())
     count = found.scores.height
-    model, returns, orientation = _MODELS[found.model], _RETURNS[found.returns], _ORIENTATIONS[found.orientation]
+    model, returns, orientation = _MODELS[found.model], RETURNS[found.returns], _ORIENTATIONS[found.orientation]
     subtitle = Text(f"{model.zh}，{returns.zh}，{orientation.zh}", f"{model.en}, {returns.en}, {orientation.en}")
     ranked = found.scores.sort("score", descending=True, maintain_order=True)
     scores = _table("scores", Text("效率得分", "Scores"), ranked, origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from jiqun.assess.frontier_document import MOST_BARS, RETURNS
 from jiqun.assess.green_efficiency import Green
 from jiqun.core.document import (
     Bar,
@@ -25,13 +26,6 @@ from jiqun.core.lineage import Lineage, Source
 from jiqun.report.formats import cell
 from jiqun.report.markup import LANGUAGES
 
-MOST_BARS = 40
-_RETURNS = {
-    "crs": Text("规模报酬不变", "constant returns to scale"),
-    "vrs": Text("规模报酬可变", "variable returns to scale"),
-    "drs": Text("规模报酬非增", "non-increasing returns to scale"),
-    "irs": Text("规模报酬非减", "non-decreasing returns to scale"),
-}
 _KINDS = {
     "input": Text("投入", "input"),
     "output": Text("产出", "output"),
@@ -107,7 +101,7 @@ def green_document(found: Green, origin: Source) -> Document:
     section = green_section(found, origin)
     columns = found.columns
     used = {"inputs": list(columns.inputs), "outputs": list(columns.outputs), "undesirable": list(columns.undesirable)}
-    returns = _RETURNS[found.returns]
+    returns = RETURNS[found.returns]
     subtitle = Text(f"SBM 模型，{returns.zh}", f"slacks-based measure, {returns.en}")
     lineage = Lineage("assess.green", "1", {"returns": found.returns, **used}, (origin,))
     return Document(Text("绿色效率", "Green efficiency"), subtitle, (section,), lineage)

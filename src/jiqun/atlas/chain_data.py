@@ -265,7 +265,7 @@ def _doubled(chain: Chain, file: str) -> Iterator[InputError]:
             yield InputError(
                 "JQ-CHAIN-007", file=file, place=f"node {at}", value=node.id, before=f"node {ids[node.id]}"
             )
-        for word in dict.fromkeys(map(written, node.words)):
+        for word in dict.fromkeys(written(node.words)):
             if words.setdefault(word, node.id) != node.id:
                 before = f"node {words[word]}"
                 yield InputError("JQ-CHAIN-007", file=file, place=f"node {node.id}", value=word, before=before)

@@ -6,7 +6,7 @@ or nothing, as in `jiqun.taxonomy.text`; the words themselves and what they stan
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,16 +25,19 @@ SHOWN = 3
 _ROWS = 8192
 
 
-def written(word: str) -> str:
-    """A word as texts are read: lower case, half width, single blanks 规范写法.
+def written(listed: Iterable[str]) -> list[str]:
+    """Words as texts are read: lower case, half width, single blanks 规范写法.
 
     Examples
     --------
-    >>> written("ＡＣＭＥ-Chip")
-    'acme chip'
+    >>> written(["ＡＣＭＥ-Chip", "晶圆"])
+    ['acme chip', '晶圆']
     """
-    content, starts = folded(pl.Series([word]))
-    return content[starts[0] : starts[1]].tobytes().decode("utf-8", "ignore").strip()
+    encoded = [word.encode() for word in listed]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    content, starts = _kernels.fold(np.frombuffer(b"".join(encoded), np.uint8), ends)
+    told = content.tobytes()
+    return [told[starts[at] : starts[at + 1]].decode("utf-8", "ignore").strip() for at in range(len(encoded))]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class ProductWords:
             if word.role != "class" and word.word
         }
         for owner, listed in owned.items():
-            entries |= {written(word): (owner, _kernels.CLASS, WEIGHT) for word in listed}
+            entries |= dict.fromkeys(written(listed), (owner, _kernels.CLASS, WEIGHT))
         entries.pop("", None)
         number = {owner: i + 1 for i, owner in enumerate(owners)} | {"": 0}
         content, starts = folded(pl.Series(list(entries)))
