@@ -130,7 +130,8 @@ class _Graph:
         """One search: its quality and the label of each node; nodes without edges are by themselves."""
         if not self.u.size:
             return 0.0, np.arange(self.n, dtype=np.int64)
-        m, leiden = self.u.size, _leiden_kernels.leiden
+        m = self.u.size
+        leiden: Any = _leiden_kernels.leiden
         by_strength = quality == "modularity"
         size = self.strength if by_strength else self.ones
         gamma = resolution / (2 * m) if by_strength else resolution / self.mean

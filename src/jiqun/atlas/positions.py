@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -117,7 +118,7 @@ def betweenness(
     exact = wanted >= n
     chosen = np.arange(n) if exact else np.sort(np.random.default_rng(seed).choice(n, wanted, replace=False))
     pointer, neighbours, _ = rows_of(n, source, target)
-    narrow = neighbours.astype(np.int32)  # half as much to read, many times over
+    narrow: Any = neighbours.astype(np.int32)  # half as much to read, many times over
     with ThreadPoolExecutor(THREADS) as pool:
         parts = [
             pool.submit(_graph_kernels.betweenness, pointer, narrow, chosen[k::THREADS].astype(np.int64))

@@ -28,7 +28,6 @@ _MENU = (
     Entry("/chains", Text("产业链", "Chains")),
     Entry("/assess", Text("评估", "Assess")),
     Entry("/parks", Text("载体", "Parks")),
-    Entry("/assess/diagnosis", Text("诊断", "Diagnosis"), frozenset({"operator", "analyst", "auditor"})),
     Entry("/imports", Text("导入", "Import"), frozenset({"operator", "analyst"})),
     Entry("/rosters", Text("名单", "Rosters"), frozenset({"operator", "analyst", "auditor"})),
     Entry("/placing", Text("落位", "Placing"), frozenset({"operator", "analyst"})),

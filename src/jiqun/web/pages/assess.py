@@ -13,7 +13,7 @@ from jiqun.assess.framework import LARGEST_FILE, Framework, check_framework, shi
 from jiqun.assess.index_document import framework_table
 from jiqun.assess.index_report import ORIGINS, coverage_table
 from jiqun.assess.stored import frame_of, remarks_of
-from jiqun.atlas.reading import SEES_ALL
+from jiqun.atlas.reading import READERS, SEES_ALL
 from jiqun.core.document import Text
 from jiqun.core.errors import JiqunError, WorkspaceError
 from jiqun.core.sheets import neutralise
@@ -28,7 +28,12 @@ router = APIRouter()
 FrameworkCode = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 Key = Annotated[str, Form(min_length=8, max_length=200)]
 MORE: tuple[tuple[str, Text, frozenset[str]], ...] = (
+    ("/assess/diagnosis", Text("诊断", "Diagnosis"), frozenset(SEES_ALL)),
+    ("/assess/stage", Text("演进阶段", "Stage"), frozenset(SEES_ALL)),
+    ("/assess/readiness", Text("准备度", "Readiness"), frozenset(SEES_ALL)),
     ("/assess/frontier", Text("效率前沿", "Efficiency frontier"), frozenset(SEES_ALL)),
+    ("/assess/belts", Text("产业带", "Industry belts"), frozenset(READERS)),
+    ("/assess/benchmark", Text("对标", "Benchmark"), frozenset(READERS)),
 )
 """What else the room has: address, name, and the roles that find it here."""
 FILES = {"shipped": Text("随程序附带", "comes with the program"), "file": Text("工作区自有", "the workspace's own")}
