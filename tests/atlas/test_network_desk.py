@@ -210,3 +210,35 @@ def test_a_command_queues_it_and_the_worker_does_it(workspace):
     assert [row.cluster_id for row in rows.items][:2] == ["n0001", "n0002"]
     with pytest.raises(UsageError, match="JQ-NETWORK-005"):
         room.leaders(PUBLIC, workspace, room.LeadersRequest(cluster_id="n0099"))
+
+
+def large(folder) -> Workspace:
+    """4,000 firms in 40 towns that are clusters on the map, more than whose pairs are all looked at; made up."""
+    made = Workspace.init(folder)
+    rng, n = np.random.default_rng(2), 4_000
+    ids, town = pl.Series([f"o{i}" for i in range(n)]), np.arange(n) // 100
+    firms = pl.DataFrame({"id": ids, "name": ids, "employees": rng.integers(1, 500, n)}).with_columns(
+        lon=pl.Series(100 + town % 8 + rng.normal(0, 0.05, n)), lat=pl.Series(25 + town // 8 + rng.normal(0, 0.05, n))
+    )
+    source, target = rng.integers(0, n, 12_000), rng.integers(0, n, 12_000)
+    target = np.where(rng.random(12_000) < 0.6, source // 100 * 100 + target % 100, target)
+    rows = pl.DataFrame({"id": [f"l{k}" for k in range(12_000)], "source": ids[source], "target": ids[target]})
+    for name, frame in (("organisations", firms), ("links", rows.with_columns(kind=pl.lit("supply"), weight=1.0))):
+        with made.new_snapshot(name, as_of="2024-05-01", source="made up for a test") as writer:
+            writer.write(frame)
+    members = pl.DataFrame({"cluster_id": [f"c{t}" for t in town], "id": ids, "core": True})
+    origin = (Source("organisations", "ab", "2024-05-01"),)
+    made.put_result("clusters", Lineage("made up", "1", {"digital": None}, origin), {"members": members}, {})
+    return made
+
+
+def test_the_same_links_give_the_same_numbers_every_time(tmp_path):
+    told = []
+    for name in "ab":
+        made = large(tmp_path / name)
+        result = network_desk.run(LOCAL, made, Analysis(nulls=19, draws=19))
+        told.append({table: result.table(table) for table in ("nodes", "clusters", "leaders", "residuals", "types")})
+        made.database.close()
+    assert told[0]["residuals"]["ratio"].count() == 40
+    for table, frame in told[0].items():
+        assert frame.equals(told[1][table]), table

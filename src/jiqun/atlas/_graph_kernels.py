@@ -30,7 +30,7 @@ def betweenness(indptr: Integers, indices: Integers, sources: Integers) -> tuple
     """Sums over sources, and sums of squares, of the dependency of each source on each node (Brandes 2001, hops)."""
     n = indptr.size - 1
     total, squares = np.zeros(n), np.zeros(n)
-    paths, dependency = np.zeros(n), np.zeros(n)
+    paths = np.zeros(n)
     depth = np.full(n, -1, np.int32)
     order = np.empty(n, np.int32)
     for s in sources:
@@ -39,28 +39,31 @@ def betweenness(indptr: Integers, indices: Integers, sources: Integers) -> tuple
         while head < tail:
             v = order[head]
             head += 1
+            below, many = depth[v] + 1, paths[v]
             for e in range(indptr[v], indptr[v + 1]):
                 w = indices[e]
                 if depth[w] < 0:
-                    depth[w] = depth[v] + 1
+                    depth[w] = below
                     order[tail] = w
                     tail += 1
-                if depth[w] == depth[v] + 1:
-                    paths[w] += paths[v]
+                    paths[w] = many
+                elif depth[w] == below:
+                    paths[w] += many
         for at in range(tail - 1, -1, -1):
             v = order[at]
-            held = 0.0
+            below, held = depth[v] + 1, 0.0
             for e in range(indptr[v], indptr[v + 1]):
                 w = indices[e]
-                if depth[w] == depth[v] + 1:
-                    held += paths[v] / paths[w] * (1.0 + dependency[w])
-            dependency[v] = held
+                if depth[w] == below:
+                    held += paths[w]
+            held *= paths[v]
+            paths[v] = (1.0 + held) / paths[v]  # each path to v carries this much: all that those above it ask
             if v != s:
                 total[v] += held
                 squares[v] += held * held
         for at in range(tail):
             v = order[at]
-            depth[v], paths[v], dependency[v] = -1, 0.0, 0.0
+            depth[v], paths[v] = -1, 0.0
     return total, squares
 
 

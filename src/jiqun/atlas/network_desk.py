@@ -392,7 +392,9 @@ class _Told:
             return Residuals(empty, None, "no clusters")
         names = groups.select(pl.col("cluster_id").unique().sort()).with_row_index("group")
         numbered = groups.join(names, on="cluster_id").select("id", pl.col("group").cast(pl.Int64)).unique("id")
-        firms = self.organisations.unique("id").join(numbered, on="id", how="left", maintain_order="left")
+        firms = self.organisations.unique("id", maintain_order=True).join(
+            numbered, on="id", how="left", maintain_order="left"
+        )
         if self.inputs.survey is not None and not self.unasked:
             asked = self.inputs.survey.table("nodes").select(id="organisation", responded="responded").unique("id")
             firms = firms.join(asked, on="id", how="left", maintain_order="left")
@@ -435,7 +437,7 @@ class _Told:
             groups = groups.join(number, on="id", how="left", maintain_order="left")
         label = np.full(self.net.size, -1, np.int64)
         parts = groups.partition_by("cluster_id", as_dict=True, maintain_order=True)
-        nodes_of = [part["node"].drop_nulls().unique().to_numpy() for part in parts.values()]
+        nodes_of = [part["node"].drop_nulls().unique().sort().to_numpy() for part in parts.values()]
         for at, nodes in enumerate(nodes_of):
             label[nodes] = at
         own = label[u] if u.size else np.zeros(0, np.int64)

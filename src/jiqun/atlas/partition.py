@@ -213,8 +213,8 @@ def communities(
     """
     _check(n, u, v, weight, seeds, nulls, seed)
     small = u.size <= SMALL
-    linked, ends = np.unique(np.r_[u, v], return_inverse=True)
-    graph = _Graph.of(linked.size, ends[: u.size], ends[u.size :], weight, FOLLOWED if small else 1)
+    linked, left, right = _linked(u, v)
+    graph = _Graph.of(linked.size, left, right, weight, FOLLOWED if small else 1)
     draw = partial(_mixed, graph) if null is None else partial(_drawn, null, graph.iterations)
     tried = _resolutions(graph, quality, resolution, small=small)
     if not u.size:
@@ -271,9 +271,15 @@ def alike(one: Integers, other: Integers) -> tuple[float, float]:
     n = one.size
     if n < 2:
         return 1.0, 0.0
-    a, b = (np.unique(labels, return_inverse=True)[1] for labels in (one, other))
-    joint = np.unique(a * np.int64(b.max() + 1) + b, return_counts=True)[1].astype(np.float64)
-    sizes = [np.bincount(labels).astype(np.float64) for labels in (a, b)]
+    both = pl.DataFrame({"one": one, "other": other})
+    joint, *sizes = (
+        both.group_by(*names)
+        .len()["len"]
+        .sort()
+        .to_numpy()
+        .astype(np.float64)  # sorted: sums must not depend on threads
+        for names in (("one", "other"), ("one",), ("other",))
+    )
     pairs, (first, second) = (joint * (joint - 1)).sum(), [(size * (size - 1)).sum() for size in sizes]
     expected, most = first * second / (n * (n - 1.0)), (first + second) / 2
     rand = 1.0 if most == expected else (pairs - expected) / (most - expected)
@@ -284,7 +290,7 @@ def alike(one: Integers, other: Integers) -> tuple[float, float]:
 
 def _check(n: int, u: Integers, v: Integers, weight: Floats, seeds: int, nulls: int | None, seed: int) -> None:
     fine = u.size == v.size == weight.size and bool(((u >= 0) & (u < v) & (v < n)).all())
-    if not fine or np.unique(u * np.int64(n) + v).size != u.size:
+    if not fine or pl.Series(u * np.int64(n) + v).n_unique() != u.size:
         raise MeasureInputError(
             "JQ-NETWORK-002", what="u, v", value=f"{u.size} edges", expected="0 <= u < v < n, each pair once"
         )
@@ -469,8 +475,16 @@ def _mixed(graph: _Graph, seed: int) -> _Graph:
 
 def _drawn(null: NullGraph, iterations: int, seed: int) -> _Graph:
     u, v, weight = null(seed)
-    linked, ends = np.unique(np.r_[u, v], return_inverse=True)
-    return _Graph.of(linked.size, ends[: u.size], ends[u.size :], weight, iterations)
+    linked, left, right = _linked(u, v)
+    return _Graph.of(linked.size, left, right, weight, iterations)
+
+
+def _linked(u: Integers, v: Integers) -> tuple[Integers, Integers, Integers]:
+    """Nodes that have edges, and the edges between them as numbered from 0."""
+    there = np.zeros(int(max(u.max(initial=-1), v.max(initial=-1))) + 1, bool)
+    there[u] = there[v] = True
+    number = np.cumsum(there) - 1
+    return np.flatnonzero(there), number[u], number[v]
 
 
 def _null(draw: Callable[[int], _Graph], gamma: float, quality: Quality, seed: int) -> tuple[float, pl.DataFrame]:
