@@ -443,11 +443,27 @@ def test_lock_in_is_a_fall_of_the_effective_number_of_classes():
     assert effective_number([10, 10, 0, 0]) == pytest.approx(2)
     told = lock_in_finding("c", history([[50, 50, 50, 50], [90, 60, 30, 20], [190, 4, 3, 3]]))
     assert (told.state, told.severity) == ("found", "high")
-    assert told.statistic == pytest.approx(effective_number([190, 4, 3, 3]) / 4)
+    assert told.statistic == pytest.approx(effective_number([190, 4, 3, 3]) / 4)  # 200 members at both dates
     assert told.low < told.statistic < told.high < 1
     assert lock_in_finding("c", history([[50, 50], [50, 49], [50, 50]])).state == "not_found"
     assert lock_in_finding("c", history([[50, 50], [100, 0]])).state == "unknown"
     assert lock_in_finding("c", history([[5, 5]] * 3)).state == "unknown"
+
+
+@pytest.mark.parametrize(("first", "last"), [(100, 100), (2000, 100), (400, 60), (100, 2000)])
+def test_a_cluster_of_another_size_is_not_locked_in_for_that(first, last):
+    rng = np.random.default_rng(7)
+    told = [
+        lock_in_finding(
+            "c", history([rng.multinomial(n, [1 / 40] * 40).tolist() for n in (first, first, last)]), draws=199
+        )
+        for _ in range(60)
+    ]
+    assert sum(one.state == "found" for one in told) <= 4  # 2.5 % at most are meant
+    assert np.mean([one.statistic for one in told]) == pytest.approx(1, abs=0.02)
+    fewer = rng.multinomial(last, [1 / 10] * 10 + [0] * 30).tolist()
+    wide = rng.multinomial(first, [1 / 40] * 40).tolist()
+    assert lock_in_finding("c", history([wide, wide, fewer])).state == "found"
 
 
 def test_tags_are_the_users_and_the_longest_prefix_counts():

@@ -302,6 +302,11 @@ def test_scenarios_follow_their_formula_and_the_date_is_that_of_the_worst():
     assert soon.covered_year is None
     assert soon.gap == pytest.approx(400 * (1 - 0.9**5))
     assert scenarios_of(Assumptions((0.1, 0.2), (0.0, 0.1)), None, 10.0)["balance"].null_count() == 20
+    given = Assumptions(
+        (0.1, 0.2), (0.0, 0.1), new_jobs=500.0
+    )  # are the first jobs only where there are none, not where unknown
+    assert scenarios_of(given, None, 10.0)["jobs_gained"].null_count() == 20
+    assert scenarios_of(given, 0.0, 10.0)["jobs_gained"][0] == pytest.approx(550)
 
 
 def test_nearness_is_that_of_the_atlas_and_unknown_where_the_register_has_none():

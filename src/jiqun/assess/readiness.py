@@ -236,13 +236,12 @@ def scenarios_of(assumed: Assumptions, new_now: float | None, old_now: float | N
     [('worst', 21.0, 38.0), ('best', 44.0, 19.5)]
     """
     growth, decline = assumed.checked()
-    start = new_now if new_now else assumed.new_jobs
-    now = new_now or 0.0
+    start = assumed.new_jobs if new_now == 0 else new_now
     rows = []
     for name, g, d in (("worst", growth[0], decline[1]), ("best", growth[1], decline[0])):
         for year in range(1, assumed.years + 1):
             new = None if start is None else start * (1 + g) ** year
-            won = None if new is None else round(new - now, 6)
+            won = None if new is None or new_now is None else round(new - new_now, 6)
             lost = None if old_now is None else round(old_now * (1 - (1 - d) ** year), 6)
             tax_lost = None if assumed.old_tax_cny is None else assumed.old_tax_cny * (1 - (1 - d) ** year)
             tax_won = None if won is None or assumed.tax_per_job_cny is None else won * assumed.tax_per_job_cny
@@ -255,6 +254,7 @@ def jobs_of(firms: Any, region: str, industries: tuple[str, ...]) -> float | Non
     """Persons employed in a region by firms of some industries, given by the start of their codes 就业.
 
     `firms`: region, industry, employees. None where fewer than half of the firms state them; 0 where there are no such firms.
+    Firms that state none add nothing: it is a lower bound.
     """
     table = as_polars(firms, "region", "industry", "employees")
     wanted = (

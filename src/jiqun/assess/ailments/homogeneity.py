@@ -39,7 +39,7 @@ CAUSES = 8
 """Industries named for each pair."""
 HIGH_SHARE, MEDIUM_PAIRS = 1 / 3, 2
 """Ours: a region is a high case where it shares its specialities with so many of those compared, a medium one with so many."""
-LEAST_PERIODS = 4
+LEAST_PERIODS = 5
 """With fewer, no trend has a p below 0.05."""
 _BATCH = 4_000_000
 _SAME = 1e-12
@@ -232,11 +232,11 @@ def similarity_trend(
     Returns
     -------
     Polars frame: period, firms, similarity (S̄), expected (S̄₀), differentiation, and the same in every row: `slope` of
-    differentiation a period (Theil–Sen) and `p` of no trend (Kendall, exact), null with fewer than four periods.
+    differentiation a period (Theil–Sen) and `p` of no trend (Kendall, exact), null with fewer than five periods.
 
     Examples
     --------
-    >>> rows = [(y, r, i, 30 + s * (5 + y)) for y in range(4) for r, i, s in
+    >>> rows = [(y, r, i, 30 + s * (5 + y)) for y in range(5) for r, i, s in
     ...     [("A", "x", 1), ("A", "y", -1), ("A", "z", 0), ("B", "x", -1), ("B", "y", 1), ("B", "z", 0), ("C", "x", 0),
     ...      ("C", "y", 0), ("C", "z", 0)]]
     >>> told = similarity_trend(pl.DataFrame(rows, schema=["period", "region", "industry", "n"], orient="row"), size="n")

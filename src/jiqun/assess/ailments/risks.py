@@ -202,6 +202,9 @@ def lock_in_finding(unit: str, history: Any, *, draws: int = DRAWS, seed: int = 
 
         D = exp(−Σ_i p_i ln p_i)    effective number of classes, of the members' shares p in each run
 
+    Few members show fewer classes than there are, so both dates are told at the size of the smaller: of the larger, as many
+    members are drawn without replacement again and again, and the mean of ln D is taken (rarefaction, Sanders 1968).
+
     Parameters
     ----------
     history
@@ -209,9 +212,10 @@ def lock_in_finding(unit: str, history: Any, *, draws: int = DRAWS, seed: int = 
 
     Returns
     -------
-    The statistic is D of the last run over D of the first. Found where its interval (95 %, members drawn anew) lies below 1;
-    high below 0.5, medium below 0.8 (ours). Unknown with fewer than three dates. Runs share most of their members, which the
-    interval takes for independent: it is too wide rather than too narrow. Technologies' age is not looked at.
+    The statistic is D of the last run over D of the first, both at that size. Found where its interval (95 %, so many members
+    drawn anew at both dates, about their own mean) lies below 1; high below 0.5, medium below 0.8 (ours). Unknown with fewer
+    than three dates. Runs share most of their members, which the interval takes for independent, and the larger run counts
+    as no surer than the smaller: it is too wide rather than too narrow. Technologies' age is not looked at.
 
     Raises
     ------
@@ -246,22 +250,33 @@ def lock_in_finding(unit: str, history: Any, *, draws: int = DRAWS, seed: int = 
             action=Text("每年装载一次登记册并重新识别集群。", "Load the register every year and search again."),
         )  # fmt: skip
     rng = np.random.default_rng(seed)
-    drawn = [_effective(rng.multinomial(n.sum(), n / n.sum(), draws).astype(float)) for n in (counts[0], counts[-1])]
-    statistic = evidence["effective"][-1] / evidence["effective"][0]
-    low, high = (float(v) for v in np.quantile(drawn[1] / drawn[0], [0.025, 0.975]))
+    size = int(min(counts[0].sum(), counts[-1].sum()))
+    (first, first_off), (last, last_off) = (_told_at(size, n, draws, rng) for n in (counts[0], counts[-1]))
+    statistic = float(np.exp(last - first))
+    low, high = (float(v) for v in np.exp(last - first + np.quantile(last_off - first_off, [0.025, 0.975])))
     found = high < 1
     severity: Severity = "high" if high < 0.5 else "medium" if high < 0.8 else "low"
     return Finding(
         **common, state="found" if found else "not_found", severity=severity if found else None, statistic=statistic, low=low, high=high,
         measure=Text("有效类别数的末首之比", "effective number of classes, last over first"),
         sentence=Text(
-            f"有效类别数由 {dates[0]} 的 {evidence['effective'][0]:.1f} 变为 {dates[-1]} 的 {evidence['effective'][-1]:.1f}({statistic:.2f} 倍)。",
-            f"The effective number of classes went from {evidence['effective'][0]:.1f} ({dates[0]}) to {evidence['effective'][-1]:.1f} ({dates[-1]}), {statistic:.2f} times.",
+            f"按 {size:,} 个成员计，有效类别数由 {dates[0]} 的 {np.exp(first):.1f} 变为 {dates[-1]} 的 {np.exp(last):.1f}({statistic:.2f} 倍)。",
+            f"Among {size:,} members the effective number of classes went from {np.exp(first):.1f} ({dates[0]}) to {np.exp(last):.1f} ({dates[-1]}), {statistic:.2f} times.",
         ),
         varies=varies, evidence=evidence,
         action=Text("从关联密度高而尚无的产业中引入新的方向。", "Bring in what is related and not there yet: see the measures of the register.")
         if found else Text("无需行动。", "Nothing to do."),
     )  # fmt: skip
+
+
+def _told_at(size: int, counts: Any, draws: int, rng: np.random.Generator) -> tuple[float, Any]:
+    """The logarithm of D among `size` members, and how far members drawn anew are from their mean.
+
+    Only deviations are taken from the draws: what is drawn from a sample shows fewer classes again than the sample did.
+    """
+    some = counts[None, :] if counts.sum() == size else rng.multivariate_hypergeometric(counts, size, draws)
+    anew = np.log(_effective(rng.multinomial(size, counts / counts.sum(), draws).astype(float)))
+    return float(np.log(_effective(some.astype(float))).mean()), anew - anew.mean()
 
 
 def _effective(counts: Any) -> Any:
