@@ -205,3 +205,12 @@ def test_a_firms_revenue_is_dealt_to_parks_by_area_and_counted_once():
 def test_an_age_below_one_day_is_refused():
     with pytest.raises(MeasureInputError):
         found(park((1, "let")), max_age_days=0)
+
+
+def test_a_let_area_whose_lease_is_over_is_open():
+    rows = pl.DataFrame(
+        {"name": ["P", "1"], "kind": ["park", "unit"], "parent": [None, "P"], "area_m2": [None, 100.0],
+         "let_m2": [None, 100.0], "status": [None, "let"], "let_to": [None, date(2023, 1, 1)]}
+    )  # fmt: skip
+    park = occupancy(rows, as_of=date(2024, 5, 1)).parks.row(0, named=True)
+    assert (park["share"], park["low"], park["high"]) == (None, 0.0, 1.0)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import date
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from jiqun.assess import parks_desk as desk
 from jiqun.assess import parks_room as room
 from jiqun.assess.annual_report import annual_report
+from jiqun.assess.carriers import carrier_tree
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.findings import from_frame
 from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
+from jiqun.assess.vacancy import occupancy
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Document, Text
 from jiqun.core.errors import PermissionDeniedError, UsageError, WorkspaceError
@@ -176,3 +179,17 @@ def test_sections_are_there_where_their_data_are(workspace, tmp_path):
     assert after.blocks[-1].rows[0][2].en == "found"
     whole = Document(Text("年", "year"), Text("", ""), (after, benchmark_section(workspace, PUBLIC)), Lineage("t", "1"))
     assert render(whole, "docx", "zh").content
+
+
+def test_a_bound_on_rent_does_not_find_units_whose_rent_is_not_shown():
+    """Else the answer's length tells what a tenant pays."""
+    rows = pl.DataFrame(
+        {"name": ["P", "1", "2"], "kind": ["park", "unit", "unit"], "parent": [None, "P", "P"],
+         "area_m2": [None, 10.0, 20.0], "status": [None, "let", "let"], "rent_cny_m2_month": [None, 30.0, 90.0]}
+    )  # fmt: skip
+    tree = carrier_tree(rows)
+    day = date(2024, 5, 1)
+    shown = desk.Parks(SimpleNamespace(as_of=day), tree, occupancy(tree, as_of=day))
+    request = room.UnitsRequest(status="let", max_rent=50)
+    assert room.sought(shown, request, full=True).height == 1
+    assert room.sought(shown, request, full=False).is_empty()

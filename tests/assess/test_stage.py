@@ -325,3 +325,10 @@ def test_jobs_are_known_where_half_of_the_firms_state_them():
     assert jobs_of(firms, "A", ()) == 0
     table = pl.DataFrame({"region": ["A", "B"], "kind": ["computing", "computing"], "name": ["x", "y"]})
     assert facility_values(table, "C")["value"].to_list() == [0.0]
+
+
+def test_neither_level_nor_unit_hides_a_change():
+    steps = np.array([0, 0.1, -0.1, 0, 0.05, 0, 5, 5.1, 4.9, 5, 5.05, 5])
+    for values in (steps, steps + 1e9, steps * 1e-160, steps * 1e160):
+        told = change_points(series(list(values)), of="level")
+        assert (len(told.changes), told.p) == (1, 0.001)

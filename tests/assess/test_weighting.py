@@ -110,3 +110,16 @@ def test_free_benefit_of_the_doubt_does_not_depend_on_units_of_measure():
     one, other = (benefit_of_the_doubt(values)[0] for values in (y, y * [1, 1000, 0.01]))
     np.testing.assert_allclose(one, other, rtol=1e-8)
     assert one.max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-160, 1e-300])
+def test_skewness_and_kurtosis_do_not_know_the_unit(unit):
+    x = np.array([1.0, 2.0, 3.0, 10.0, 4.0])
+    assert skewness(x * unit) == pytest.approx(skewness(x), rel=1e-9)
+    assert kurtosis(x * unit) == pytest.approx(kurtosis(x), rel=1e-9)
+
+
+@pytest.mark.parametrize("matrix", [[[1, -3], [-1 / 3, 1]], [[-1, 3], [1 / 3, -1]]])
+def test_judgements_below_zero_are_refused(matrix):
+    with pytest.raises(MeasureInputError, match="JQ-ASSESS-026"):
+        ahp_weights(np.array(matrix))

@@ -98,16 +98,21 @@ def change_points(
         raise MeasureInputError("JQ-ASSESS-093", years=f"{years[0]}–{years[-1]}", count=table.height, of=of)
     y, at = (np.diff(np.log(raw)), years[1:]) if of == "growth" else (raw, years)
     n = y.size
-    if np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):
+    if np.ptp(y) <= 1e-12 * (1.0 if of == "growth" else float(np.abs(y).max())):
         told = pl.DataFrame({"year": at, "value": y, "fitted": y})
         return ChangePoints(told, (), 1.0, (0.0,), of)
-    sse, splits = segments(y, most)
-    floor = 1e-12 * sse[0]
-    scores = [n / 2 * float(np.log(max(s, floor) / n)) + PENALTY * k * float(np.log(n)) for k, s in enumerate(sse)]
+    size = float(np.ptp(y))  # so that neither the level nor the unit of the series drowns its squares
+    scaled = y / size
+    scaled -= scaled.mean()
+    sse, splits = segments(scaled, most)
+    floor, unit = 1e-12 * sse[0], n * float(np.log(size))
+    scores = [
+        unit + n / 2 * float(np.log(max(s, floor) / n)) + PENALTY * k * float(np.log(n)) for k, s in enumerate(sse)
+    ]
     chosen = int(np.argmin(scores))
     rng = np.random.default_rng(seed)
     seen = sse[1] / sse[0]
-    less = sum(_best_split(rng.permutation(y)) <= seen + 1e-12 for _ in range(permutations))
+    less = sum(_best_split(rng.permutation(scaled)) <= seen + 1e-12 for _ in range(permutations))
     starts = splits[chosen]
     fitted = np.concatenate([np.full(part.size, part.mean()) for part in np.split(y, starts)])
     told = pl.DataFrame({"year": at, "value": y, "fitted": fitted})

@@ -268,6 +268,13 @@ def sought(shown: desk.Parks, request: UnitsRequest, *, full: bool) -> pl.DataFr
         nodes = nodes.filter(pl.col("park_id") == shown.park(request.park)["id"])
     wanted = _TO_LET if request.status is None else (request.status,)
     nodes = nodes.filter(pl.col("status").is_in(wanted))
+    # before the search: a bound must not find what the reader may not see
+    offered = pl.col("status").is_in(_TO_LET)
+    closed = ("tenant", "contract", "let_to")
+    nodes = nodes.with_columns(
+        rent_cny_m2_month=pl.when(offered | pl.lit(full)).then("rent_cny_m2_month"),
+        **{name: pl.when(pl.lit(full)).then(name) for name in closed},
+    )
     for given, column in (
         (request.min_m2, pl.col("area_m2") >= (request.min_m2 or 0)),
         (request.max_m2, pl.col("area_m2") <= (request.max_m2 or 0)),
@@ -275,12 +282,6 @@ def sought(shown: desk.Parks, request: UnitsRequest, *, full: bool) -> pl.DataFr
     ):
         if given is not None:
             nodes = nodes.filter(column)
-    offered = pl.col("status").is_in(_TO_LET)
-    closed = ("tenant", "contract", "let_to")
-    nodes = nodes.with_columns(
-        rent_cny_m2_month=pl.when(offered | pl.lit(full)).then("rent_cny_m2_month"),
-        **{name: pl.when(pl.lit(full)).then(name) for name in closed},
-    )
     nodes = nodes.sort("area_m2", "path", descending=[True, False], nulls_last=True)
     return nodes.select(list(UnitRow.model_fields))
 

@@ -167,6 +167,14 @@ def _check_missing(values: Floats, table: IndexTable, kept: tuple[int, ...], fra
         raise MeasureInputError("JQ-ASSESS-019", count=len(gaps), unit=unit, indicator=code)
 
 
+def _deviations(x: Floats) -> Floats:
+    """From the mean, in units of the largest: of no power of them is too small to be a number."""
+    d = x - x.mean()
+    size = np.abs(d).max(initial=0.0)
+    found: Floats = d / size if size > 0 else d
+    return found
+
+
 def skewness(x: Floats) -> float:
     """Sample skewness 偏度 G₁ = √(n(n−1))/(n−2) · m₃/m₂^1.5, as spreadsheets have it; NaN where all are equal.
 
@@ -175,7 +183,7 @@ def skewness(x: Floats) -> float:
     >>> round(skewness(np.array([1.0, 2.0, 3.0, 10.0])), 6)
     1.763633
     """
-    n, d = len(x), x - x.mean()
+    n, d = len(x), _deviations(x)
     m2 = float((d**2).mean())
     if n < 3 or m2 == 0:
         return float("nan")
@@ -190,7 +198,7 @@ def kurtosis(x: Floats) -> float:
     >>> round(kurtosis(np.array([1.0, 2.0, 3.0, 10.0])), 6)
     3.228
     """
-    n, d = len(x), x - x.mean()
+    n, d = len(x), _deviations(x)
     m2 = float((d**2).mean())
     if n < 4 or m2 == 0:
         return float("nan")
@@ -299,10 +307,11 @@ def _normalised(x: Floats, one: Indicator, steps: Steps) -> Floats:
             found: Floats = steps.low + span * (x - a) / (b - a)
             return np.clip(found, steps.low, steps.high) if steps.cap else found
         case "z":
-            s = x.std(ddof=1) if len(x) > 1 else 0.0
+            d = _deviations(x)
+            s = d.std(ddof=1) if len(x) > 1 else 0.0
             if not s > 0:
                 raise MeasureInputError("JQ-ASSESS-015", codes=one.code)
-            scaled: Floats = steps.mean + steps.sd * (x - x.mean()) / s
+            scaled: Floats = steps.mean + steps.sd * d / s
             return scaled
         case "rank":
             return np.asarray(rankdata(x), dtype=np.float64)

@@ -172,7 +172,7 @@ def _rolled(tree: CarrierTree, area: Floats, told: Floats, state: Any, leaf: Any
     out = {name: np.zeros(n) for name in _AREAS}
     total, let, open_ = (out[name] for name in _AREAS[:3])
     total[leaf] = known[leaf]
-    given = leaf & np.isfinite(told) & (state != "stale")
+    given = leaf & np.isfinite(told) & ~np.isin(state, ["stale", "lapsed"])
     share_let = np.where(state == "let", 1.0, 0.0)
     let[leaf] = (known * share_let)[leaf]
     let[given] = np.minimum(told[given], known[given])

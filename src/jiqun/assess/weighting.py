@@ -165,7 +165,7 @@ def ahp_weights(matrix: Floats) -> tuple[Floats, float]:
     Raises
     ------
     MeasureInputError
-        JQ-ASSESS-026: not square, not reciprocal (a_ij a_ji = 1), or more than 15 things.
+        JQ-ASSESS-026: not square, not above 0 and reciprocal (a_ij a_ji = 1), or more than 15 things.
 
     Source: Saaty (1980), The Analytic Hierarchy Process.
 
@@ -178,10 +178,12 @@ def ahp_weights(matrix: Floats) -> tuple[Floats, float]:
     n = len(matrix)
     if matrix.shape != (n, n) or not 1 <= n <= len(RANDOM_INDEX):
         raise MeasureInputError("JQ-ASSESS-026", parent="—", reason=f"{matrix.shape}")
-    wrong = np.argwhere(~np.isclose(matrix * matrix.T, 1, rtol=0.02))
+    wrong = np.argwhere(~(np.isclose(matrix * matrix.T, 1, rtol=0.02) & (matrix > 0)))
     if len(wrong):
         i, j = (int(k) for k in wrong[0])
         reason = f"a[{i + 1},{j + 1}] · a[{j + 1},{i + 1}] = {matrix[i, j] * matrix[j, i]:.4g} ≠ 1"
+        if matrix[i, j] <= 0:
+            reason = f"a[{i + 1},{j + 1}] = {matrix[i, j]:.4g} ≤ 0"
         raise MeasureInputError("JQ-ASSESS-026", parent="—", reason=reason)
     size, vectors = np.linalg.eig(matrix)
     top = int(size.real.argmax())
