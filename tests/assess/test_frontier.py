@@ -14,6 +14,7 @@ from jiqun.assess.envelopment import Programme
 from jiqun.assess.frontier_bootstrap import bandwidth, quick_scores
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.radial import Frontier
+from jiqun.assess.slacks_based import slacks_based
 from jiqun.assess.units import Columns, Points
 from jiqun.core.document import Figure, Section
 from jiqun.core.errors import JiqunError, MeasureInputError, UsageError
@@ -110,6 +111,17 @@ class TestAgainstProgrammesWrittenOut:
         found = dea(table, **XY, undesirable=["b0"][:bad], returns=returns, model="sbm", orientation=side, force=True)
         expected = [linear.slacks_based(x, y, b, o, returns, side) for o in range(16)]
         assert found.scores["score"].to_numpy() == pytest.approx(expected, abs=1e-8)
+
+    @pytest.mark.parametrize("returns", ["crs", "vrs"])
+    @pytest.mark.parametrize("side", ["none", "input", "output"])
+    def test_slacks_based_measure_of_units_that_are_ten_million_times_apart(self, returns, side):
+        values = np.random.default_rng(8).lognormal(0, 3, (90, 3))
+        x, y = values[:, :1], values[:, 1:]
+        found = slacks_based(Points(x, y, np.zeros((90, 0))), returns, side)
+        assert np.isfinite(found.slack).all()
+        for o in range(0, 90, 5):
+            expected = linear.slacks_based(x / x[o], y / y[o], np.zeros((90, 0)), o, returns, side)
+            assert found.score[o] == pytest.approx(expected, abs=1e-6)
 
     def test_directional_distance_with_weakly_disposable_bads(self):
         table = made(20, 5, u=1)

@@ -88,6 +88,11 @@ class Programme:
             self._order += new
             self._add_columns(self._units[new], self._cost[new], np.zeros(len(new)))
 
+    def change(self, cells: Iterable[tuple[int, int, float]]) -> None:
+        """Other values of own columns, as (row, own column, value)."""
+        for row, column, value in cells:
+            self._solver.changeCoeff(row, column, value)
+
     def solve(
         self,
         cells: Sequence[tuple[int, int, float]],
@@ -102,8 +107,7 @@ class Programme:
         `cells` are (row, own column, value) that differ from the point before; `without` is a unit that may not take part,
         `likely` are units that make the rows fit.
         """
-        for row, column, value in cells:
-            self._solver.changeCoeff(row, column, value)
+        self.change(cells)
         self._solver.changeRowsBounds(len(self._rows), self._rows, lower, upper)
         self.add(likely)
         if without is not None:
@@ -164,7 +168,8 @@ class Programme:
     def _run(self) -> bool:
         """Whether there is an optimum; from the start again where the kept basis leads nowhere."""
         infeasible = (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible)
-        for _ in range(2):
+        for scaling in (0, 0, 2):
+            self._solver.setOptionValue("simplex_scale_strategy", scaling)
             self._solver.run()
             status = self._solver.getModelStatus()
             if status == HighsModelStatus.kOptimal:
