@@ -140,7 +140,7 @@ def test_firms_that_are_not_shown_by_name_are_not_named_in_evidence(workspace, r
     (hidden,) = named.evidence["supplier_id"]
     monkeypatch.setattr("jiqun.assess.diagnosis_room.unpublished", lambda _: frozenset({hidden}))
     (masked,) = (one for one in findings_of(workspace, result, towns["US"]) if one.code == "dependence.suppliers")
-    assert masked.evidence["supplier"].to_list() == ["(not shown)"]
+    assert masked.evidence["supplier"].to_list() == ["(不公开) (not shown)"]
     told = findings(LOCAL, workspace, FindingsRequest(unit=towns["US"])).model_dump_json()
     assert named.evidence["supplier"][0] not in told
 

@@ -95,7 +95,10 @@ def test_findings_are_stored_once_and_age(workspace):
     first = desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
     assert desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1)).id == first.id
     (park,) = room.parks(PUBLIC, workspace, room.ParksRequest()).rows
-    told = room.park(PUBLIC, workspace, room.ParkRequest(park=park.id))
+    assert (
+        room.park(PUBLIC, workspace, room.ParkRequest(park=park.id)).findings is None
+    )  # weaknesses are not for everybody
+    told = room.park(LOCAL, workspace, room.ParkRequest(park=park.id))
     assert {one.code: one.state for one in told.findings} == {
         "idle.vacancy": "found", "idle.duration": "unknown", "idle.unrelated": "unknown", "idle.titles": "unknown",
     }  # fmt: skip
@@ -123,6 +126,10 @@ def test_what_stands_idle_is_in_the_diagnosis_and_in_the_annual_report(workspace
     report = annual_report(workspace, LOCAL)
     assert [block.id for block in report.blocks] == ["diagnosis", "parks-section", "benchmark"]
     assert {one.name for one in report.lineage.inputs} == {"diagnosis", "carriers"}
+    (parks,) = (block for block in report.blocks if block.id == "parks-section")
+    assert parks.blocks[-1].id.endswith("idle-findings")
+    (public,) = (block for block in annual_report(workspace, PUBLIC).blocks if block.id == "parks-section")
+    assert not any("idle-findings" in str(getattr(block, "id", "")) for block in public.blocks)
     seen = annual_report(workspace, PUBLIC)
     assert [block.id for block in seen.blocks] == ["parks-section", "benchmark"]
     assert {one.name for one in seen.lineage.inputs} == {"carriers"}
@@ -172,9 +179,9 @@ def test_sections_are_there_where_their_data_are(workspace, tmp_path):
     assert parks_section(empty, PUBLIC) is None
     assert belts_section(workspace, PUBLIC) is None
     assert benchmark_section(empty, PUBLIC).blocks
-    before = parks_section(workspace, PUBLIC)
+    before = parks_section(workspace, LOCAL)
     desk.assess(LOCAL, workspace, as_of=date(2024, 5, 1))
-    after = parks_section(workspace, PUBLIC)
+    after = parks_section(workspace, LOCAL)
     assert before.title == after.title
     assert after.blocks[-1].rows[0][2].en == "found"
     whole = Document(Text("年", "year"), Text("", ""), (after, benchmark_section(workspace, PUBLIC)), Lineage("t", "1"))

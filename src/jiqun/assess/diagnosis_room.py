@@ -150,7 +150,7 @@ def _without(finding: Finding, hidden: frozenset[str]) -> Finding:
         if {key, f"{key}_id"} <= set(evidence.columns) and hidden:
             apart = pl.col(f"{key}_id").is_in(list(hidden)).fill_null(value=False)
             evidence = evidence.with_columns(
-                pl.when(apart).then(pl.lit(NOT_SHOWN.en)).otherwise(pl.col(key)).alias(key)
+                pl.when(apart).then(pl.lit(f"{NOT_SHOWN.zh} {NOT_SHOWN.en}")).otherwise(pl.col(key)).alias(key)
             )
     return Finding(**{**vars(finding), "evidence": evidence})
 

@@ -297,13 +297,14 @@ def park_document(
 ) -> Document:
     """One park 园区报告: what is let, where, its parts, what is to let, who is in it, what was found.
 
-    `full`: the reader may see tenants, their revenue and rents of what is let.
+    `full`: the reader may see tenants, their revenue, rents of what is let, and what was found.
     """
     told = desk.assessed(workspace)
     parks = shown.found.parks.filter(pl.col("id") == row["id"])
     wanted = sought(shown, UnitsRequest(park=row["id"]), full=full)
     blocks: list[Block] = [*_aged(shown, workspace.clock().date()), _figures(row), *_map(shown, parks, linked=False)]
-    blocks += [*(Paragraph(told_finding, "caution") for told_finding in _stale(told)), *_findings(told, row["id"])]
+    if full:
+        blocks += [*(Paragraph(told_finding, "caution") for told_finding in _stale(told)), *_findings(told, row["id"])]
     blocks += [
         _parts(shown, row["id"], linked=linked),
         Section("to-let", _to_let_title(wanted), (units_table(shown, wanted),)),

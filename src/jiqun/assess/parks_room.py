@@ -134,7 +134,7 @@ class FindingRow(Model):
 
 
 class ParkAnswer(Model):
-    """A park, its parts, and what was found. `tenants` is null for who may not see them, and before the assessment.
+    """A park, its parts, and what was found. `tenants` and `findings` are null for who may not see them, and before the assessment.
 
     `assessed`: the day that the findings speak of, null where there are none yet; `current`: of what is loaded now.
     """
@@ -143,7 +143,7 @@ class ParkAnswer(Model):
     row: ParkRow
     parts: tuple[PartRow, ...]
     tenants: tuple[TenantRow, ...] | None
-    findings: tuple[FindingRow, ...]
+    findings: tuple[FindingRow, ...] | None
     assessed: date | None
     current: bool
 
@@ -215,8 +215,9 @@ def park(actor: Actor, workspace: Workspace, request: ParkRequest) -> ParkAnswer
     shown = desk.parks_now(workspace)
     row = shown.park(request.park)
     told = desk.assessed(workspace)
-    tenants = None
+    tenants = findings = None
     if told is not None and sees_all(actor):
+        findings = tuple(map(_finding, told.findings(row["id"])))
         named = TenantRow.model_fields
         tenants = tuple(TenantRow(**one) for one in told.of("tenants", row["id"]).select(list(named)).to_dicts())
     return ParkAnswer(
@@ -224,7 +225,7 @@ def park(actor: Actor, workspace: Workspace, request: ParkRequest) -> ParkAnswer
         row=ParkRow(**{name: row[name] for name in _PARK}),
         parts=tuple(PartRow(**one) for one in parts_of(shown, row["id"]).to_dicts()),
         tenants=tenants,
-        findings=tuple(map(_finding, told.findings(row["id"]))) if told else (),
+        findings=findings,
         assessed=date.fromisoformat(told.values["as_of"]) if told else None,
         current=bool(told and told.current),
     )

@@ -7,20 +7,20 @@ from jiqun.assess.belts_document import belts_document
 from jiqun.assess.belts_room import KIND
 from jiqun.assess.benchmark_document import benchmark_document
 from jiqun.assess.parks_document import findings_of_all, parks_document
+from jiqun.atlas.reading import sees_all
 from jiqun.core.actor import Actor
 from jiqun.core.document import Block, Paragraph, Section, Text
 from jiqun.store import Workspace
 
 
 def parks_section(workspace: Workspace, actor: Actor) -> Section | None:
-    """Parks 载体: what is let, and what stands idle; None where no carriers are loaded."""
-    del actor  # nothing in it is for some only
+    """Parks 载体: what is let and, for who may see it, what stands idle; None where no carriers are loaded."""
     if not workspace.history(desk.TABLE):
         return None
     shown, told = desk.parks_now(workspace), desk.assessed(workspace)
     document = parks_document(shown, today=workspace.clock().date())
-    found: Block = findings_of_all(shown, told) if told else Paragraph(_NOT_ASSESSED)
-    return Section("parks-section", document.subtitle, (*document.blocks, found))
+    found: tuple[Block, ...] = (findings_of_all(shown, told) if told else Paragraph(_NOT_ASSESSED),)
+    return Section("parks-section", document.subtitle, (*document.blocks, *(found if sees_all(actor) else ())))
 
 
 _NOT_ASSESSED = Text(
