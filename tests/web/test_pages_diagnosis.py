@@ -10,12 +10,15 @@ import zipfile
 import polars as pl
 import pytest
 
+from jiqun.assess.annual_report import annual_report
 from jiqun.assess.checks import checklist
 from jiqun.assess.declared import HANDLERS
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_document import sections
-from jiqun.assess.stage_desk import ReadinessRequest, assess_readiness
+from jiqun.assess.stage_desk import ReadinessRequest, StageRequest, assess_readiness, assess_stage, stages_of
 from jiqun.core.actor import LOCAL, Actor
+from jiqun.core.document import Text
+from jiqun.report.render import render
 from jiqun.store.database import new_key
 from jiqun.store.worker import work
 
@@ -125,6 +128,26 @@ def test_the_api_pages_findings_and_queues_readiness(signed_in, workspace, diagn
 def test_the_annual_report_gets_a_section_and_readers_without_a_role_none(workspace, diagnosed):
     assert sections(workspace, LOCAL).id == "diagnosis"
     assert sections(workspace, Actor("x", frozenset({"public"}))) is None
+
+
+def test_the_annual_report_tells_stages_and_readiness_as_stored(workspace, diagnosed):
+    stored = assess_stage(LOCAL, workspace, StageRequest())
+    later = ready(workspace).model_copy(update={"industry": "0105"})
+    assess_readiness(LOCAL, workspace, later)
+    report = annual_report(workspace, LOCAL)
+    parts = {block.id: block for block in report.blocks}
+    table = parts["stages-section"].blocks[1]
+    assert [row[0] for row in table.rows] == sorted(stored.values["reached"])
+    live = stages_of(workspace, StageRequest())[0]
+    assert [row[1] for row in table.rows] == [
+        checklist("stage").groups[one.reached] if one.reached else Text("—", "—") for one in live
+    ]
+    assert len(parts["readiness-section"].blocks) == 2  # one for each industry
+    assert sum(source.name == "readiness" for source in report.lineage.inputs) == 2
+    public = annual_report(workspace, Actor("x", frozenset({"public"})))
+    assert {"stages-section", "readiness-section"}.isdisjoint(getattr(block, "id", "") for block in public.blocks)
+    for kind in ("docx", "html"):
+        assert render(report, kind, "zh").content
 
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("zh", 380, "light"), ("en", 1280, "dark")])

@@ -8,24 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from jiqun.assess import desk, diagnosis_document
+from jiqun.assess.checks import checklist
+from jiqun.assess.diagnosis_room import READS
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
+from jiqun.assess.stage import of_checks
+from jiqun.assess.stage_desk import READINESS, STAGE, StageRequest
+from jiqun.assess.stage_document import readiness_document, stages_document
 from jiqun.assess.stored import restored_efficiency
 from jiqun.atlas.reading import sees_all
 from jiqun.core.actor import Actor
 from jiqun.core.document import Block, Document, Figure, Paragraph, Section, Table, Text
 from jiqun.core.lineage import Lineage, Source
-from jiqun.store import Workspace
+from jiqun.store import StoredResult, Workspace
 
 Maker = Callable[[Workspace, Actor], Section | None]
+READY = 5
+"""Regions and industries whose readiness is told, the latest first."""
 ROWS = 30
 """Rows of a long table in the report; the workbook of each index has all."""
 OPEN_KINDS = ("carriers", "belts")
 """Kinds of results that every reader of the report finds in it; indices are open to others once they are published."""
-KINDS = ("index-", "uncertainty-", "frontier-", "diagnosis", *OPEN_KINDS)
+KINDS = ("index-", "uncertainty-", "frontier-", "diagnosis", STAGE, *OPEN_KINDS)
 """Kinds of results, by their beginning, that sections are made of."""
 TITLE = Text("年度评估报告", "Annual assessment report")
 
@@ -61,10 +69,47 @@ def frontiers_section(workspace: Workspace, actor: Actor) -> Section | None:
     return Section("frontiers", Text("效率前沿", "Efficiency frontier"), tuple(parts)) if parts else None
 
 
+def stages_section(workspace: Workspace, actor: Actor) -> Section | None:
+    """Stages as stored, for the annual report 年度报告中的阶段; None where there are none, or the actor may not read them."""
+    result = workspace.result(STAGE)
+    if result is None or actor.roles.isdisjoint(READS):
+        return None
+    rules = checklist("stage")
+    parts = result.table("checks").partition_by("unit", as_dict=True, maintain_order=True)
+    found = [of_checks(str(unit), checks.drop("unit"), rules) for (unit,), checks in parts.items()]
+    values: dict[str, Any] = dict(result.values)
+    document = stages_document(found, result.lineage.inputs[0], StageRequest(), values["units_loaded"])
+    return Section("stages-section", document.title, (Paragraph(document.subtitle, "lead"), *document.blocks))
+
+
+def readiness_section(workspace: Workspace, actor: Actor) -> Section | None:
+    """Readiness as stored, of each region and industry the latest 年度报告中的准备度; None as for stages."""
+    if actor.roles.isdisjoint(READS):
+        return None
+    told = [readiness_document(result) for result in _ready(workspace)]
+    parts = tuple(
+        Section(
+            f"readiness-{at}", one.title, (Paragraph(one.subtitle, "lead"), *prefixed(one.blocks, f"readiness-{at}"))
+        )
+        for at, one in enumerate(told, 1)
+    )
+    return Section("readiness-section", Text("准备度", "Readiness"), parts) if parts else None
+
+
+def _ready(workspace: Workspace) -> list[StoredResult]:
+    """Of each region and industry the latest readiness, the latest first."""
+    last: dict[tuple[Any, Any], StoredResult] = {}
+    for result in workspace.results(READINESS):
+        last.setdefault((result.values["region"], result.values["industry"]), result)
+    return list(last.values())[:READY]
+
+
 SECTIONS: tuple[Maker, ...] = (
     indices_section,
     frontiers_section,
     diagnosis_document.sections,
+    stages_section,
+    readiness_section,
     parks_section,
     belts_section,
 )
@@ -107,6 +152,7 @@ def _sources(workspace: Workspace, actor: Actor) -> tuple[Source, ...]:
     stored = [] if every else list(desk.indices(actor, workspace).values())
     kinds = [kind for kind in sorted(workspace.manifest().results) if kind.startswith(KINDS if every else OPEN_KINDS)]
     stored += [found for kind in kinds if (found := workspace.result(kind))]
+    stored += _ready(workspace) if every else []
     return tuple(
         Source(one.kind, one.id, max((source.as_of for source in one.lineage.inputs), default="")) for one in stored
     )

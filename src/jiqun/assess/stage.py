@@ -88,7 +88,11 @@ def stage(
     ('infrastructure', 'new')
     """
     rules = rules or checklist("stage")
-    checks = answered(rules, latest(indicators, (unit, *names), year=year))
+    return of_checks(unit, answered(rules, latest(indicators, (unit, *names), year=year)), rules)
+
+
+def of_checks(unit: str, checks: pl.DataFrame, rules: Checklist) -> Stage:
+    """The evidence for each stage from checks that were answered, as `stage` does it."""
     rows = []
     reached: str | None = None
     possible: str | None = None
