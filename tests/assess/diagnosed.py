@@ -75,7 +75,7 @@ def register(seed: int = 7) -> pl.DataFrame:
 
 
 def links(firms: pl.DataFrame, seed: int = 3) -> pl.DataFrame:
-    """Dense supply in every town but the first, whose firms all buy from one firm abroad; joint patents with universities."""
+    """Dense supply in every town but the first, whose firms all buy from one firm abroad and use one platform; joint patents with universities."""
     rng = np.random.default_rng(seed)
     rows = []
     by = {str(key[0]): part for key, part in firms.partition_by("country", as_dict=True).items()}
@@ -85,6 +85,7 @@ def links(firms: pl.DataFrame, seed: int = 3) -> pl.DataFrame:
             rows += [(by["KR"]["id"][0], buyer, "supply", 5.0) for buyer in makers[:40]]
             rows += [(far, own, "project", 1.0) for far, own in zip(by["JP"]["id"][:12], makers[20:32], strict=True)]
             rows += [(makers[0], makers[1], "supply", 1.0)]
+            rows += [(by["FR"]["id"][0], user, "platform", 1.0) for user in makers[:15]]
             continue
         pairs = rng.choice(makers, (120, 2))
         far = firms.filter(~pl.col("country").is_in(["US", country]))["id"].to_list()

@@ -22,10 +22,10 @@ from jiqun.assess.ailments.plans import named_incentives, named_industries, over
 from jiqun.assess.ailments.risks import (
     balance_finding,
     data_finding,
+    dependence_finding,
     effective_number,
     lock_in_finding,
     sector_counts,
-    supplier_finding,
     tagged,
     virtual_finding,
 )
@@ -422,16 +422,16 @@ def purchases(weights: list[float], customers: int = 20) -> pl.DataFrame:
 
 
 def test_dependence_on_few_outside_suppliers():
-    told = supplier_finding("c", purchases([8.0, 1.0, 1.0]))
+    told = dependence_finding("c", purchases([8.0, 1.0, 1.0]))
     assert told.statistic == pytest.approx(0.66)
     assert (told.low, told.high) == (pytest.approx(0.66), pytest.approx(0.66))  # all customers are alike
     assert (told.state, told.severity) == ("found", "high")
-    assert supplier_finding("c", purchases([1.0] * 10)).state == "not_found"
+    assert dependence_finding("c", purchases([1.0] * 10)).state == "not_found"
     inside = purchases([10.0]).with_columns(outside=pl.lit(value=False))
-    assert supplier_finding("c", pl.concat([purchases([1.0]), inside])).state == "not_found"  # most is bought inside
-    assert supplier_finding("c", purchases([1.0], customers=9)).state == "unknown"
+    assert dependence_finding("c", pl.concat([purchases([1.0]), inside])).state == "not_found"  # most is bought inside
+    assert dependence_finding("c", purchases([1.0], customers=9)).state == "unknown"
     with pytest.raises(MeasureInputError, match="JQ-ASSESS-087"):
-        supplier_finding("c", purchases([-1.0]))
+        dependence_finding("c", purchases([-1.0]))
 
 
 def history(counts: list[list[int]]) -> pl.DataFrame:
@@ -494,7 +494,7 @@ def test_findings_are_stored_and_read_back_whole():
     found = [
         governance_finding("c1", governed(**GOOD | {"body": 0})),
         data_finding(),
-        supplier_finding("c", purchases([8.0, 1.0])),
+        dependence_finding("c", purchases([8.0, 1.0])),
     ]
     back = from_frame(to_frame(found))
     for one, other in zip(found, back, strict=True):

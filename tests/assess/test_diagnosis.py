@@ -55,6 +55,9 @@ def test_planted_ailments_are_found_where_they_are(result, towns):
     assert boulder["chains.research"].severity == "high"
     assert boulder["dependence.suppliers"].severity == "high"
     assert boulder["dependence.suppliers"].evidence["supplier"].to_list()[0].startswith("Maker 4-")
+    technologies = boulder["dependence.technologies"]
+    assert (technologies.severity, technologies.statistic) == ("high", 1.0)
+    assert technologies.evidence["customers"].to_list() == [15]
     hamburg = told(result, towns["DE"])
     assert {code: one.state for code, one in hamburg.items()} == {
         "governance.checklist": "unknown",
@@ -63,6 +66,7 @@ def test_planted_ailments_are_found_where_they_are(result, towns):
         "chains.research": "not_found",
         "real.virtual": hamburg["real.virtual"].state,
         "dependence.suppliers": "not_found",
+        "dependence.technologies": "unknown",
         "lock_in.diversity": "unknown",
         "balance.tags": "unknown",
     }

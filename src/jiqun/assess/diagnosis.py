@@ -19,10 +19,12 @@ from jiqun.assess.ailments.homogeneity import (
 )
 from jiqun.assess.ailments.plans import plans_finding
 from jiqun.assess.ailments.risks import (
+    SUPPLIERS,
+    TECHNOLOGIES,
     balance_finding,
     data_finding,
+    dependence_finding,
     lock_in_finding,
-    supplier_finding,
     virtual_finding,
 )
 from jiqun.assess.ailments.unconnected import linkage_finding, missing_kinds, research_finding
@@ -331,7 +333,9 @@ def _of_clusters(inputs: Inputs, request: DiagnoseRequest, progress: Progress) -
         found.append(missing_kinds(unit, inputs.kinds.get(unit, {}), inputs.register_kinds, mixed=mixed))
         found.append(research_finding(unit, linked.get(unit, {}), register=inputs.register_kinds, share=share))
         found.append(virtual_finding(unit, sectors.get(unit, nothing | {"firms": sizes.get(unit, 0)}), all_sectors))
-        found.append(supplier_finding(unit, inputs.purchases.get(unit, EMPTY), seed=request.seed))
+        for of in (SUPPLIERS, TECHNOLOGIES):
+            links = inputs.coming(of.kind).get(unit, EMPTY)
+            found.append(dependence_finding(unit, links, of, seed=request.seed))
         history = inputs.history.get(unit)
         empty = pl.DataFrame(schema={"as_of": pl.String, "industry": pl.String, "n": pl.Int64})
         found.append(lock_in_finding(unit, empty if history is None else history, seed=request.seed))

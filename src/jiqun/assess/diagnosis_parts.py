@@ -221,12 +221,11 @@ class Inputs:
         share = float(both["kind"].is_in(list(RESEARCH)).sum()) / both.height
         return _tally(both.drop_nulls("cluster_id"), "kind"), share
 
-    @cached_property
-    def purchases(self) -> dict[str, pl.DataFrame]:
-        """supplier, supplier_id, customer, customer_id, weight, outside of each cluster."""
+    def coming(self, kind: str) -> dict[str, pl.DataFrame]:
+        """supplier, supplier_id, customer, customer_id, weight, outside of each cluster: links of a kind that lead into it."""
         if self.ties.is_empty():
             return {}
-        rows = self.ties.filter(pl.col("kind") == "supply", pl.col("target_cluster").is_not_null())
+        rows = self.ties.filter(pl.col("kind") == kind, pl.col("target_cluster").is_not_null())
         told = rows.select(
             cluster_id="target_cluster", supplier=pl.coalesce("source_name", "source_id"), supplier_id="source_id",
             customer=pl.coalesce("target_name", "target_id"), customer_id="target_id", weight="weight",

@@ -6,6 +6,7 @@ Each function takes counts that a desk made from the register or the links, so t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -106,28 +107,73 @@ def virtual_finding(unit: str, here: Mapping[str, int], register: Mapping[str, i
     )  # fmt: skip
 
 
-def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int = 20240501) -> Finding:
-    """Dependence on few outside suppliers 对外部少数供应方的依赖.
+@dataclass(frozen=True)
+class Dependence:
+    """What members depend on, by the kind of the links that tell it, and how that is said."""
 
-        statistic = Σ_s (w_s / w)²  over outside suppliers s,   outside = w / all purchases
+    code: str
+    kind: str
+    title: Text
+    links: Text
+    holders: Text
+    measure: Text
+    varies: Text
+    collect: Text
+    act: Text
+
+
+SUPPLIERS = Dependence(
+    "dependence.suppliers", "supply", Text("对外依赖", "Dependence on few outside suppliers"),
+    Text("供应关联", "supply links"), Text("供应方", "suppliers"),
+    Text("外部供应的赫芬达尔指数", "Herfindahl index of outside supply"),
+    Text(
+        "区间来自重抽采购方；没有记录的采购和可替代性不在其中",
+        "the interval is of customers drawn anew; purchases that nobody recorded and who could replace whom are not in it",
+    ),
+    Text("请链主填报主要供应商，或导入采购记录。", "Ask chain leaders for their main suppliers, or import purchases."),
+    Text("为最大的外部供应方寻找备份，先看产业链页的候选。", "Look for backup suppliers for the largest; begin with the candidates of the chain's page."),
+)  # fmt: skip
+TECHNOLOGIES = Dependence(
+    "dependence.technologies", "platform", Text("技术依赖", "Dependence on few outside technologies"),
+    Text("平台关联", "platform links"), Text("平台", "platforms"),
+    Text("外部平台的赫芬达尔指数", "Herfindahl index of outside platforms"),
+    Text(
+        "技术按平台关联计(云、操作系统、设计工具、工业软件等由谁提供)；区间来自重抽使用方；没有记录的使用、专利许可和可替代性不在其中",
+        "technologies are told by platform links (who provides cloud, operating system, design tool, industrial software); the interval is of "
+        "users drawn anew; use that nobody recorded, licences of patents and what could replace what are not in it",
+    ),
+    Text("在名录调查中询问使用的主要平台和工具。", "Ask in a roster survey which platforms and tools are mainly used."),
+    Text("为最大的外部平台准备替代和数据迁移方案，优先支持开源共建。", "Prepare a replacement and the way out for the data of the largest; support open source built together first."),
+)  # fmt: skip
+
+
+def dependence_finding(
+    unit: str, links: Any, of: Dependence = SUPPLIERS, *, draws: int = DRAWS, seed: int = 20240501
+) -> Finding:
+    """Dependence on few outside suppliers or technologies 对外部少数供应方或技术的依赖.
+
+        statistic = Σ_s (w_s / w)²  over outside suppliers s,   outside = w / all that comes to members
 
     Parameters
     ----------
-    purchases
-        Supply links into the cluster: supplier, customer (a member), weight, outside (whether the supplier is no member); optional supplier_id.
+    links
+        Links into the cluster: supplier, customer (a member), weight, outside (whether the supplier is no member); optional
+        supplier_id, customer_id.
+    of
+        `SUPPLIERS`: the links are supply; `TECHNOLOGIES`: they run from a platform to its users.
 
     Returns
     -------
-    Found where the lower bound lies at 0.25 or above and at least half of all purchases come from outside; high where one
+    Found where the lower bound lies at 0.25 or above and at least half of all comes from outside; high where one
     supplier has half of what comes from outside for certain (lower bound >= 0.5), else medium (ours). The interval (95 %) is of
-    customers drawn anew. Unknown with fewer than ten customers that buy outside.
+    customers drawn anew. Unknown with fewer than ten customers that have such links from outside.
 
     Raises
     ------
     MeasureInputError
         JQ-USE-003: a column is missing. JQ-ASSESS-087: a weight is negative or none.
     """
-    table = as_polars(purchases, "supplier", "customer", "weight", "outside")
+    table = as_polars(links, "supplier", "customer", "weight", "outside")
     odd = table.filter(
         pl.col("weight").is_null() | ~pl.col("weight").cast(pl.Float64).is_finite() | (pl.col("weight") < 0)
     )
@@ -135,15 +181,7 @@ def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int
         raise MeasureInputError("JQ-ASSESS-087", unit=unit, count=odd.height)
     beyond = table.filter(pl.col("outside") & (pl.col("weight") > 0))
     total, out = float(table["weight"].sum()), float(beyond["weight"].sum())
-    common: dict[str, Any] = {
-        "unit": unit,
-        "code": "dependence.suppliers",
-        "title": Text("对外依赖", "Dependence on few outside suppliers"),
-    }
-    varies = Text(
-        "区间来自重抽采购方；没有记录的采购和可替代性不在其中；对技术的依赖未计算",
-        "the interval is of customers drawn anew; purchases that nobody recorded and who could replace whom are not in it; dependence on technologies is not computed",
-    )
+    common: dict[str, Any] = {"unit": unit, "code": of.code, "title": of.title, "varies": of.varies}
     known = set(beyond.columns)
     beyond = beyond.with_columns(
         pl.coalesce(*(c for c in (f"{end}_id", end) if c in known)).alias(f"_{end}") for end in ("supplier", "customer")
@@ -152,10 +190,9 @@ def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int
     if customers < LEAST_CUSTOMERS:
         return Finding(
             **common, state="unknown",
-            sentence=Text(f"只有 {customers} 个成员有来自外部的供应关联，说明不了依赖。", f"Only {customers} members have supply links from outside: too few to speak of dependence."),
-            varies=varies, missing=(Text(f"至少 {LEAST_CUSTOMERS} 个成员的供应关联(links，kind = supply)", f"supply links of at least {LEAST_CUSTOMERS} members (links, kind = supply)"),),
-            evidence=beyond.drop("_supplier", "_customer").head(20),
-            action=Text("请链主填报主要供应商，或导入采购记录。", "Ask chain leaders for their main suppliers, or import purchases."),
+            sentence=Text(f"只有 {customers} 个成员有来自外部的{of.links.zh}，说明不了依赖。", f"Only {customers} members have {of.links.en} from outside: too few to speak of dependence."),
+            missing=(Text(f"至少 {LEAST_CUSTOMERS} 个成员的{of.links.zh}(links，kind = {of.kind})", f"{of.links.en} of at least {LEAST_CUSTOMERS} members (links, kind = {of.kind})"),),
+            evidence=beyond.drop("_supplier", "_customer").head(20), action=of.collect,
         )  # fmt: skip
     shown = ["supplier", *(["supplier_id"] if "supplier_id" in known else [])]
     by = beyond.group_by("_supplier").agg(
@@ -171,15 +208,13 @@ def supplier_finding(unit: str, purchases: Any, *, draws: int = DRAWS, seed: int
     top = by.row(0, named=True)
     return Finding(
         **common, state="found" if found else "not_found", severity=("high" if low >= 0.5 else "medium") if found else None,
-        statistic=statistic, low=low, high=high, measure=Text("外部供应的赫芬达尔指数", "Herfindahl index of outside supply"),
+        statistic=statistic, low=low, high=high, measure=of.measure,
         sentence=Text(
-            f"采购的 {out / total:.0%} 来自外部 {by.height:,} 家，最大的一家占其中 {top['share']:.0%}；集中度 {statistic:.2f}(区间 {low:.2f} 至 {high:.2f})，界限 {CONCENTRATED}。",
-            f"{out / total:.0%} of purchases come from {by.height:,} outside suppliers, of which the largest has {top['share']:.0%}; concentration "
+            f"{of.links.zh}的 {out / total:.0%} 来自外部 {by.height:,} 家{of.holders.zh}，最大的一家占其中 {top['share']:.0%}；集中度 {statistic:.2f}(区间 {low:.2f} 至 {high:.2f})，界限 {CONCENTRATED}。",
+            f"{out / total:.0%} of {of.links.en} come from {by.height:,} outside {of.holders.en}, of which the largest has {top['share']:.0%}; concentration "
             f"{statistic:.2f} (interval {low:.2f} to {high:.2f}), the bound is {CONCENTRATED}.",
         ),
-        varies=varies, evidence=by.head(20),
-        action=Text("为最大的外部供应方寻找备份，先看产业链页的候选。", "Look for backup suppliers for the largest; begin with the candidates of the chain's page.")
-        if found else Text("无需行动。", "Nothing to do."),
+        evidence=by.head(20), action=of.act if found else Text("无需行动。", "Nothing to do."),
     )  # fmt: skip
 
 
