@@ -17,7 +17,8 @@ from jiqun.atlas.chain_places import OPEN, UNKNOWN
 from jiqun.atlas.chain_records import kept as kept_chains
 from jiqun.atlas.chain_strength import MOST_UNDECIDED
 from jiqun.atlas.core_shares import shares_of
-from jiqun.atlas.industry_space import complexity
+from jiqun.atlas.industry_space import complexity, relatedness_density
+from jiqun.atlas.measured import LEAST_CLASSED, LEAST_FIRMS
 from jiqun.atlas.network_desk import KIND as NETWORK
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Text
@@ -27,6 +28,8 @@ from jiqun.store import StoredResult, Workspace
 
 PREFECTURE = 4
 """Digits of a division code that name a prefecture-level city 地级市: links across it cross the administrative border."""
+LEAST_CLUSTERS = 10
+"""Ours: of fewer clusters it cannot be told which classes go together."""
 VALUE = {"cluster_id": pl.String, "value": pl.Float64}
 
 
@@ -205,6 +208,21 @@ def _variety(reading: Reading) -> Answer:
     return cells.with_columns(share=share).group_by("cluster_id").agg(value=1 / (pl.col("share") ** 2).sum())
 
 
+def _related_density(reading: Reading) -> Answer:
+    # classes of few firms and clusters with few classed members do not say what a cluster has: as for regions
+    cells = reading.run.classes().filter(pl.col("n").sum().over("digital_code") >= LEAST_FIRMS)
+    cells = cells.filter(pl.col("n").sum().over("cluster_id") >= LEAST_CLASSED)
+    clusters = cells["cluster_id"].n_unique()
+    if clusters < LEAST_CLUSTERS:
+        return Text(
+            f"只有 {clusters} 个集群有 {LEAST_CLASSED} 个以上已归类成员：少于 {LEAST_CLUSTERS} 个时看不出哪些类别相伴。",
+            f"Clusters with {LEAST_CLASSED} classed members or more: {clusters}. Of fewer than {LEAST_CLUSTERS} it cannot be told which classes go together.",
+        )
+    found = relatedness_density(cells, region="cluster_id", industry="digital_code", size="n")
+    lacking = found.filter(~pl.col("has")).group_by("cluster_id").agg(pl.col("density").mean())
+    return _rows(lacking, 100 * pl.col("density"))
+
+
 def _net_entry(reading: Reading) -> Answer:
     before = reading.run.before(reading.workspace)
     if before is None:
@@ -302,6 +320,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     ),
     "variety": AtlasIndicator(
         Text("1 ÷ 四位类别占比的平方和", "1 ÷ the sum of squared shares of classes of four digits"), _variety, "run", by_rows=True
+    ),
+    "related_density": AtlasIndicator(
+        Text(
+            "集群所缺(区位商 < 1)四位类别的关联密度的平均；类别间关联按同在一个集群；不计企业少于 5 家的类别和已归类成员少于 10 个的集群(我们的选择)",
+            "mean relatedness density of the classes of four digits that a cluster lacks (location quotient below 1), classes being related by sharing "
+            "clusters; without classes of fewer than 5 firms and clusters with fewer than 10 classed members (our choice)",
+        ),
+        _related_density, "run", by_rows=True,
     ),
     "net_entry": AtlasIndicator(
         Text(
