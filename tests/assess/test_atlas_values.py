@@ -6,8 +6,12 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from assess_workspace import SEARCH, firms, load_firms
 
 from jiqun.assess.atlas_values import Reading, atlas_value
+from jiqun.atlas import desk as atlas
+from jiqun.atlas.reading import Which, find_run
+from jiqun.core.actor import LOCAL
 from jiqun.core.document import Text
 
 
@@ -68,3 +72,54 @@ def test_related_density_is_missing_of_few_clusters_and_of_those_with_few_classe
     )
     one = [(f"c{k}", "a", 20) for k in range(12)]  # one class: nothing is lacking, nothing related
     assert reason(reading(classes=cells(one)), "related_density") == "Unknown for every cluster."
+
+
+FIRMS = [("f", 40), ("g", 40), ("h", 40), ("small", 6)]
+"""Clusters and how many firms they have, beside institutions."""
+
+
+def peopled(institutions, **more):
+    """A reading of clusters of firms with institutions: (cluster or None, name)."""
+    rows = [(cluster, f"{cluster}{k}", f"Acme {cluster} {k} Ltd") for cluster, n in FIRMS for k in range(n)]
+    rows += [(cluster, f"i{k}", name) for k, (cluster, name) in enumerate(institutions)]
+    made = reading(members=[row[:2] for row in rows if row[0]], **more)
+    made.__dict__.setdefault("one_class", False)
+    made.__dict__["organisations"] = pl.LazyFrame([row[1:] for row in rows], ["id", "name"], orient="row")
+    return made
+
+
+MANY = [("f", "Sloe University"), ("g", "Oak Research Institute")]
+MANY += [(None, f"Elm {k} University") for k in range(19)] + [(None, f"Ash {k} Research Institute") for k in range(19)]
+
+
+def test_kinds_of_member_are_those_that_the_register_holds_enough_of():
+    # 20 of 166 are universities, 20 institutes: (1 − 20/166)^40 = 0.006; (1 − 20/166)^6 = 0.46
+    found = values(peopled(MANY), "kinds_of_member")
+    assert found == pytest.approx({"f": 200 / 3, "g": 200 / 3, "h": 100 / 3})
+    rare = [*MANY, ("h", "Beech Industry Association")]  # one of 167: none in a cluster of 40 is no news
+    assert values(peopled(rare), "kinds_of_member") == pytest.approx(found)
+    # that a small cluster has all of it does not make it one that is known
+    small = [*MANY, ("small", "Yew University"), ("small", "Yew Research Institute")]
+    assert set(values(peopled(small), "kinds_of_member")) == {"f", "g", "h"}
+
+
+def test_kinds_of_member_are_missing_where_the_register_is_of_firms():
+    assert "none in a cluster is no news" in reason(peopled([]), "kinds_of_member")
+    assert "none in a cluster is no news" in reason(peopled([("f", "Sloe University")]), "kinds_of_member")
+    gone = peopled(MANY)
+    gone.__dict__["organisations"] = None
+    assert "no longer has the register" in reason(gone, "kinds_of_member")
+
+
+def test_kinds_of_member_are_missing_in_runs_and_registers_of_one_class(workspace):
+    assert "one class only" in reason(reading(digital="01"), "kinds_of_member")
+    mixed = firms().with_columns(
+        name=pl.when(pl.col("id").str.contains("[05]$")).then(pl.lit("Oak University")).otherwise("name")
+    )
+    load_firms(workspace, mixed, "2024-05-01")
+    atlas.run(LOCAL, workspace, SEARCH)
+    found = atlas_value(Reading(workspace, find_run(workspace, Which())), "kinds_of_member")
+    assert found["value"].to_list() == [100] * 4  # every fifth is a university, everywhere
+    load_firms(workspace, mixed.with_columns(digital_code=pl.lit("0101")), "2024-06-01")
+    atlas.run(LOCAL, workspace, SEARCH)
+    assert "one class only" in reason(Reading(workspace, find_run(workspace, Which())), "kinds_of_member")

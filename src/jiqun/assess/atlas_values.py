@@ -12,18 +12,21 @@ from functools import cached_property
 
 import polars as pl
 
+from jiqun.assess.ailments.kinds import FIRM, KINDS, member_kind
+from jiqun.assess.ailments.unconnected import CHANCE
 from jiqun.atlas import chain_desk
 from jiqun.atlas.chain_places import OPEN, UNKNOWN
 from jiqun.atlas.chain_records import kept as kept_chains
 from jiqun.atlas.chain_strength import MOST_UNDECIDED
 from jiqun.atlas.core_shares import shares_of
 from jiqun.atlas.industry_space import complexity, relatedness_density
-from jiqun.atlas.measured import LEAST_CLASSED, LEAST_FIRMS
+from jiqun.atlas.measured import LEAST_CLASSED, LEAST_FIRMS, one_class
 from jiqun.atlas.network_desk import KIND as NETWORK
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Text
 from jiqun.core.errors import MeasureInputError, WorkspaceError
 from jiqun.core.lineage import Source
+from jiqun.intake.counted import counted
 from jiqun.store import StoredResult, Workspace
 
 PREFECTURE = 4
@@ -53,6 +56,20 @@ class Reading:
             return pl.scan_parquet(path, glob=False).select("cluster_id", "id").unique().collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise WorkspaceError("JQ-STORE-016", path=path) from error
+
+    @cached_property
+    def organisations(self) -> pl.LazyFrame | None:
+        """The register that was searched, without rows in review; None where the workspace no longer has it."""
+        snapshot = self.run.snapshot(self.workspace)
+        return counted(self.workspace, snapshot.id) if snapshot else None
+
+    @cached_property
+    def one_class(self) -> bool:
+        """Whether the run, or the register that was searched, is of a single class."""
+        if self.run.digital is not None:
+            return True
+        snapshot = self.run.snapshot(self.workspace)
+        return snapshot is not None and one_class(self.workspace, snapshot.id)
 
     @cached_property
     def core(self) -> StoredResult | None:
@@ -147,6 +164,7 @@ _NO_NETWORK = Text(
     "没有以这次识别为准的网络分析：装载关联后在网络页上分析。",
     "There is no analysis of links for this run: load links and analyse them on the page of the network.",
 )
+_NO_REGISTER = Text("工作区里已没有所识别的那份名录。", "The workspace no longer has the register that was searched.")
 _NO_CHAINS = Text(
     "企业尚未对到产业链上，或未知者过多。", "Firms are not placed on any chain yet, or too many of them are undecided."
 )
@@ -221,6 +239,33 @@ def _related_density(reading: Reading) -> Answer:
     found = relatedness_density(cells, region="cluster_id", industry="digital_code", size="n")
     lacking = found.filter(~pl.col("has")).group_by("cluster_id").agg(pl.col("density").mean())
     return _rows(lacking, 100 * pl.col("density"))
+
+
+def _kinds_of_member(reading: Reading) -> Answer:
+    if reading.one_class:
+        return Text(
+            "这次识别只含一个类别的企业，不说明有哪些机构。",
+            "This run holds firms of one class only: which institutions are there it does not say.",
+        )
+    if reading.organisations is None:
+        return _NO_REGISTER
+    named = reading.organisations.select("id", member_kind(pl.col("name"))).unique("id").collect().drop_nulls()
+    members = reading.members.join(named, on="id")
+    sizes = members.group_by("cluster_id").agg(n=pl.len())
+    if sizes.is_empty():
+        return Text("成员没有名称。", "Members have no name.")
+    share = {str(kind): n / named.height for kind, n in named.group_by("kind").len().iter_rows()}
+    # a kind so rare that most clusters would lack it by chance tells none from another
+    told = [kind for kind in (*KINDS, FIRM) if (1 - share.get(kind, 0.0)) ** sizes["n"].median() < CHANCE]
+    if not set(told) - {FIRM}:
+        return Text(
+            "名录所收高校、院所、基金、协会太少，集群中没有也不足为奇。",
+            "The register has so few universities, institutes, funds and associations that none in a cluster is no news.",
+        )
+    rarest = min(share[kind] for kind in told)
+    found = members.group_by("cluster_id").agg(kinds=pl.col("kind").filter(pl.col("kind").is_in(told)).n_unique())
+    large = sizes.filter((1 - rarest) ** pl.col("n") < CHANCE)
+    return _rows(large.join(found, on="cluster_id"), 100 * pl.col("kinds") / len(told))
 
 
 def _net_entry(reading: Reading) -> Answer:
@@ -328,6 +373,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
             "clusters; without classes of fewer than 5 firms and clusters with fewer than 10 classed members (our choice)",
         ),
         _related_density, "run", by_rows=True,
+    ),
+    "kinds_of_member": AtlasIndicator(
+        Text(
+            "企业、高校、院所、基金、协会中集群已有的种类；按名称用词判定；名录所收太少的种类，以及小到按机会也会缺某一种类(5%)的集群不计(我们的选择)",
+            "kinds that a cluster has, of firms, universities, institutes, funds and associations; told by words of names; without kinds of which the "
+            "register has too few, and clusters so small that they would lack a kind by chance (5 %; our choice)",
+        ),
+        _kinds_of_member, "run", by_rows=True,
     ),
     "net_entry": AtlasIndicator(
         Text(
