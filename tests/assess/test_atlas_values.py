@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 from assess_workspace import SEARCH, firms, load_firms
 
 from jiqun.assess.atlas_values import Reading, atlas_value
 from jiqun.atlas import desk as atlas
+from jiqun.atlas.leaders import CRITERIA, dependence
 from jiqun.atlas.reading import Which, find_run
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Text
@@ -123,3 +125,52 @@ def test_kinds_of_member_are_missing_in_runs_and_registers_of_one_class(workspac
     load_firms(workspace, mixed.with_columns(digital_code=pl.lit("0101")), "2024-06-01")
     atlas.run(LOCAL, workspace, SEARCH)
     assert "one class only" in reason(Reading(workspace, find_run(workspace, Which())), "kinds_of_member")
+
+
+def supplied(pairs, *, sizes=None, reasons=None):
+    """A reading whose network has supply links (supplier, customer) between members named by cluster and number."""
+    names = sorted({name for pair in pairs for name in pair[:2]})
+    source, target = (np.array([names.index(pair[end]) for pair in pairs]) for end in (0, 1))
+    weight = np.array([float(pair[2]) if len(pair) > 2 else 1.0 for pair in pairs])
+    nodes = pl.DataFrame({"id": names, "node": range(len(names)), "cluster_id": "other"}).hstack(
+        dependence(len(names), source, target, weight)
+    )
+    lone = [pl.lit(None, pl.Float64).alias(name) for name in CRITERIA if name not in nodes.columns]
+    nodes = nodes.with_columns(lone).with_columns(size=pl.col("id").replace_strict(sizes or {}, default=1.0))
+    clusters = sorted({name[0] for name in names})
+    told = [(reasons or {}).get(cluster) for cluster in clusters]
+    residuals = pl.DataFrame({"cluster_id": clusters, "reason": told}, schema_overrides={"reason": pl.String})
+    made = reading(members=[(name[0], name) for name in names])
+    made.__dict__["network"] = SimpleNamespace(table={"nodes": nodes, "residuals": residuals}.__getitem__)
+    return made
+
+
+# a1 supplies ten alone and a2 half of five that it shares with a3; a1 is ahead of both in everything but what is sold to it
+STAR = [("a1", f"a1{k}") for k in range(10)] + [(hub, f"a2{k}") for k in range(5) for hub in ("a2", "a3")]
+# b1 … b4 supply each of six alike, a quarter each; the six buy of nobody for half, and sell to nobody
+EVEN = [(f"b{j}", f"b1{k}") for j in range(1, 5) for k in range(6)]
+
+
+def test_chain_leaders_are_first_and_depended_on():
+    big = {"a1": 9.0, "b1": 9.0}
+    found = values(supplied([*STAR, *EVEN], sizes=big), "chain_leaders")
+    # a: a1 is ahead of all; half of what five customers buy is of a2, and of a3, but a1 is greater and depended on by more
+    # b: b1 is ahead of all, and nobody depends on it for half
+    assert found == {"a": 1, "b": 0}
+    # a4 sells to a1 alone: one firm is not counted twice
+    assert values(supplied([*STAR, ("a4", "a1")], sizes=big), "chain_leaders") == {"a": 1}
+    # a2 is greater, a1 depended on by more: nobody beats either
+    assert values(supplied(STAR, sizes={"a1": 9.0, "a2": 10.0}), "chain_leaders") == {"a": 2}
+
+
+def test_chain_leaders_are_missing_where_links_are_few_or_unanswered():
+    few = [("c1", f"c1{k}") for k in range(9)]  # nine customers and nine suppliers
+    assert values(supplied([*STAR, *few], sizes={"a1": 9.0}), "chain_leaders") == {"a": 1}
+    assert "20 known customers" in reason(supplied(few), "chain_leaders")
+    for why in ("response", "response unknown"):
+        both = supplied([*STAR, *EVEN], sizes={"a1": 9.0, "b1": 9.0}, reasons={"b": why, "a": "few links"})
+        assert values(both, "chain_leaders") == {"a": 1}
+        assert "come from a survey" in reason(supplied(STAR, reasons={"a": why}), "chain_leaders")
+    nothing = reading()
+    nothing.__dict__["network"] = None
+    assert "no analysis of links" in reason(nothing, "chain_leaders")

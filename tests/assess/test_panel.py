@@ -162,7 +162,7 @@ def test_what_is_missing_is_named_with_its_reason(workspace):
         "en": "Core industries are not judged for this register: run `jiqun atlas core-share`, or judge them on the page of core industries.",
     }  # fmt: skip
     assert rows["rd_intensity"]["en"] == "No table of indicators is loaded."
-    assert rows["chain_leaders"]["en"].startswith("The atlas does not compute it")
+    assert rows["chain_leaders"]["en"].startswith("There is no analysis of links for this run")
     assert all(row["en"] and row["zh"] for row in rows.values() if row["state"] != "used")
     assert 0 < found.weight_covered < 0.2
 

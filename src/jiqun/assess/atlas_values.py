@@ -13,13 +13,14 @@ from functools import cached_property
 import polars as pl
 
 from jiqun.assess.ailments.kinds import FIRM, KINDS, member_kind
-from jiqun.assess.ailments.unconnected import CHANCE
+from jiqun.assess.ailments.unconnected import CHANCE, LEAST_LINKS
 from jiqun.atlas import chain_desk
 from jiqun.atlas.chain_places import OPEN, UNKNOWN
 from jiqun.atlas.chain_records import kept as kept_chains
 from jiqun.atlas.chain_strength import MOST_UNDECIDED
 from jiqun.atlas.core_shares import shares_of
 from jiqun.atlas.industry_space import complexity, relatedness_density
+from jiqun.atlas.leaders import CRITERIA, chain_leaders
 from jiqun.atlas.measured import LEAST_CLASSED, LEAST_FIRMS, one_class
 from jiqun.atlas.network_desk import KIND as NETWORK
 from jiqun.atlas.reading import Run
@@ -81,6 +82,15 @@ class Reading:
         """The analysis of links, if it looked at this run."""
         found = self.workspace.result(NETWORK)
         return found if found and found.values.get("map_run") == self.run.id else None
+
+    @cached_property
+    def answered(self) -> pl.DataFrame:
+        """Members of the clusters whose links are known: all but those of a survey that too few of its members answered."""
+        if self.network is None:
+            return self.members.clear()
+        residuals = self.network.table("residuals").select("cluster_id", "reason")
+        told = residuals.filter(~pl.col("reason").is_in(["response", "response unknown"]).fill_null(value=False))
+        return self.members.join(told, on="cluster_id", how="semi")
 
     @cached_property
     def chains(self) -> dict[str, tuple[StoredResult, int]]:
@@ -163,6 +173,10 @@ _ONE_CLASS = Text(
 _NO_NETWORK = Text(
     "没有以这次识别为准的网络分析：装载关联后在网络页上分析。",
     "There is no analysis of links for this run: load links and analyse them on the page of the network.",
+)
+_NOT_ANSWERED = Text(
+    "关联来自调查，而每个集群的应答都太少，或不知道谁应答了。",
+    "Links come from a survey that too few members of every cluster answered, or of which it is not known who did.",
 )
 _NO_REGISTER = Text("工作区里已没有所识别的那份名录。", "The workspace no longer has the register that was searched.")
 _NO_CHAINS = Text(
@@ -326,6 +340,25 @@ def _cross_links(reading: Reading) -> Answer:
     return _rows(found, 100 * pl.col("cross"))
 
 
+def _chain_leaders(reading: Reading) -> Answer:
+    if reading.network is None:
+        return _NO_NETWORK
+    if reading.answered.is_empty():
+        return _NOT_ANSWERED
+    tied = ("customers", "customers_half", "suppliers", "suppliers_half")
+    nodes = reading.network.table("nodes").drop_nulls("id").select("id", *CRITERIA, *tied)
+    ends = (pl.col("customers") + pl.col("suppliers")).sum().over("cluster_id")
+    members = reading.answered.join(nodes, on="id").filter(ends >= LEAST_LINKS)
+    if members.is_empty():
+        return Text(
+            f"没有集群的成员合计有 {LEAST_LINKS} 个以上已知的客户和供应方。",
+            f"In no cluster do members have {LEAST_LINKS} known customers and suppliers together.",
+        )
+    depended_on = (pl.col("customers_half") > 0) | (pl.col("suppliers_half") > 0)
+    first = chain_leaders(members, by="cluster_id", top=1)
+    return _rows(first.group_by("cluster_id").agg(leaders=depended_on.sum()), pl.col("leaders"))
+
+
 def _rows(frame: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
     return frame.select("cluster_id", value=value.cast(pl.Float64)).drop_nulls()
 
@@ -402,6 +435,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
             "links whose ends lie in different prefecture-level cities ÷ links with both divisions known",
         ),
         _cross_links, "network", by_rows=False,
+    ),
+    "chain_leaders": AtlasIndicator(
+        Text(
+            "链主排名第一(无他者全面领先)、且至少一个客户或供应方有一半依赖它的成员数；成员的已知客户和供应方合计少于 20 个的集群不计(我们的选择)",
+            "members of the first rank of chain leaders (none is ahead in everything) on which a customer or supplier depends for at least half; not where "
+            "members have fewer than 20 known customers and suppliers together (our choice)",
+        ),
+        _chain_leaders, "network", by_rows=False,
     ),
 }  # fmt: skip
 """By code. What is not here the atlas does not compute of a cluster, whatever the framework names as its origin."""
