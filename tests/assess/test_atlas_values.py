@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
-from assess_workspace import SEARCH, firms, load_firms
+from assess_workspace import SEARCH, SIZES, firms, load_firms
 
 from jiqun.assess.atlas_values import Reading, atlas_value
 from jiqun.atlas import desk as atlas
+from jiqun.atlas import network_desk
 from jiqun.atlas.leaders import CRITERIA, dependence
 from jiqun.atlas.reading import Which, find_run
 from jiqun.core.actor import LOCAL
@@ -174,3 +176,62 @@ def test_chain_leaders_are_missing_where_links_are_few_or_unanswered():
     nothing = reading()
     nothing.__dict__["network"] = None
     assert "no analysis of links" in reason(nothing, "chain_leaders")
+
+
+def load_links(workspace, rows, day="2023-05-01", **more):
+    """Links of source, target, kind."""
+    frame = pl.DataFrame(rows, schema=["source", "target", "kind"], orient="row")
+    frame = frame.with_columns(id=pl.format("l{}", pl.int_range(pl.len())), weight=pl.lit(1.0), **more)
+    with workspace.new_snapshot("links", as_of=day, source="made up") as writer:
+        writer.write(frame)
+
+
+def ring(city, n, step=1):
+    """Each firm of a city with the next but step."""
+    return [(f"o-{city}-{k}", f"o-{city}-{(k + step) % n}") for k in range(n)]
+
+
+def linked():
+    """Of 40 ways inside Boulder 10 are returned; Grenoble has 28, none returned; Oulu 19; and kinds without direction."""
+    boulder = ring("Boulder", 35)
+    rows = [(*pair, "supply") for pair in boulder] + [(b, a, "of our own") for a, b in boulder[:5]]
+    rows += [(*pair, "supply") for pair in boulder[:20]]  # the same again, and of another kind
+    rows += [(*pair, "investment") for pair in boulder[:20]]
+    rows += [(*pair, "co-invention") for pair in ring("Boulder", 40, 3) + boulder]
+    rows += [(f"o-Boulder-{k}", f"o-Oulu-{k}", "supply") for k in range(20)]
+    rows += [(f"o-Oulu-{k}", f"o-Boulder-{k}", "supply") for k in range(20)]
+    rows += [(*pair, "supply") for pair in ring("Grenoble", 28) + ring("Oulu", 26)[:19]]
+    return rows
+
+
+QUICK = network_desk.Analysis(nulls=19, draws=19, filter="none")
+
+
+def test_reciprocity_is_of_kinds_with_direction_inside_each_cluster(workspace):
+    load_links(workspace, linked())
+    network_desk.run(LOCAL, workspace, QUICK)
+    made = Reading(workspace, find_run(workspace, Which()))
+    city = dict(made.members.select("cluster_id", pl.col("id").str.split("-").list.get(1)).unique().iter_rows())
+    assert set(city.values()) == set(SIZES)
+    found = {city[key]: value for key, value in values(made, "reciprocity").items()}
+    assert found == {"Boulder": pytest.approx(100 * 10 / 40), "Grenoble": 0}
+    network_desk.run(LOCAL, workspace, replace(QUICK, kinds=("co-invention",)))
+    assert "20 links with a direction" in reason(Reading(workspace, made.run), "reciprocity")
+
+
+def test_reciprocity_is_of_the_links_that_were_analysed_and_missing_where_nobody_knows_who_answered(workspace):
+    load_links(workspace, linked())
+    network_desk.run(LOCAL, workspace, QUICK)
+    made = Reading(workspace, find_run(workspace, Which()))
+    before = values(made, "reciprocity")
+    asked = pl.col("source").alias("reported_by")
+    load_links(workspace, [(b, a, "supply") for a, b in ring("Boulder", 40)], "2023-06-01", reported_by=asked)
+    assert values(Reading(workspace, made.run), "reciprocity") == before  # not yet analysed
+    network_desk.run(LOCAL, workspace, QUICK)
+    now = Reading(workspace, made.run)
+    assert "not known who did" in reason(now, "reciprocity")
+    assert "not known who did" in reason(now, "chain_leaders")
+    network_desk.run(LOCAL, workspace, replace(QUICK, response=0.5))
+    assert "too few members" in reason(Reading(workspace, made.run), "reciprocity")
+    network_desk.run(LOCAL, workspace, replace(QUICK, response=0.9))
+    assert set(values(Reading(workspace, made.run), "reciprocity").values()) == {0.0}

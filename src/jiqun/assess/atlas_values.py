@@ -23,6 +23,7 @@ from jiqun.atlas.industry_space import complexity, relatedness_density
 from jiqun.atlas.leaders import CRITERIA, chain_leaders
 from jiqun.atlas.measured import LEAST_CLASSED, LEAST_FIRMS, one_class
 from jiqun.atlas.network_desk import KIND as NETWORK
+from jiqun.atlas.network_desk import directed_links
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Text
 from jiqun.core.errors import MeasureInputError, WorkspaceError
@@ -359,6 +360,33 @@ def _chain_leaders(reading: Reading) -> Answer:
     return _rows(first.group_by("cluster_id").agg(leaders=depended_on.sum()), pl.col("leaders"))
 
 
+def _reciprocity(reading: Reading) -> Answer:
+    if reading.network is None:
+        return _NO_NETWORK
+    if reading.answered.is_empty():
+        return _NOT_ANSWERED
+    ways = directed_links(reading.workspace, reading.network)
+    if ways is None:
+        return Text(
+            "工作区里已没有网络分析所读的关联、名录或编号对照：再分析一次。",
+            "The workspace no longer has the links, register or identifiers that the analysis of links read: analyse again.",
+        )
+    own = reading.answered
+    inside = ways.join(own.rename({"id": "source"}), on="source").join(
+        own.rename({"id": "target"}), on=["target", "cluster_id"]
+    )
+    inside = inside.filter(pl.len().over("cluster_id") >= LEAST_LINKS)
+    if inside.is_empty():
+        return Text(
+            f"没有集群内部有 {LEAST_LINKS} 条以上有方向的关联。",
+            f"No cluster has {LEAST_LINKS} links with a direction inside it.",
+        )
+    back = inside.select("cluster_id", source="target", target="source", returned=pl.lit(value=True))
+    paired = inside.join(back, on=["cluster_id", "source", "target"], how="left")
+    share = pl.col("returned").fill_null(value=False).mean()
+    return _rows(paired.group_by("cluster_id").agg(returned=share), 100 * pl.col("returned"))
+
+
 def _rows(frame: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
     return frame.select("cluster_id", value=value.cast(pl.Float64)).drop_nulls()
 
@@ -443,6 +471,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
             "members have fewer than 20 known customers and suppliers together (our choice)",
         ),
         _chain_leaders, "network", by_rows=False,
+    ),
+    "reciprocity": AtlasIndicator(
+        Text(
+            "集群内部得到回应的关联 ÷ 内部关联；只计有方向的种类，每对每个方向一次；内部少于 20 条的集群不计(我们的选择)",
+            "links inside the cluster that are returned ÷ all inside; only kinds with a direction, each way of a pair once; not with fewer than 20 of them "
+            "(our choice)",
+        ),
+        _reciprocity, "network", by_rows=False,
     ),
 }  # fmt: skip
 """By code. What is not here the atlas does not compute of a cluster, whatever the framework names as its origin."""
