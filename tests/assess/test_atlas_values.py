@@ -11,6 +11,8 @@ import pytest
 from assess_workspace import SEARCH, SIZES, firms, load_firms
 
 from jiqun.assess.atlas_values import Reading, atlas_value
+from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
+from jiqun.assess.diagnosis_parts import Given
 from jiqun.atlas import desk as atlas
 from jiqun.atlas import network_desk
 from jiqun.atlas.leaders import CRITERIA, dependence
@@ -176,6 +178,57 @@ def test_chain_leaders_are_missing_where_links_are_few_or_unanswered():
     nothing = reading()
     nothing.__dict__["network"] = None
     assert "no analysis of links" in reason(nothing, "chain_leaders")
+
+
+def industries(counts, tags=None):
+    """A reading of members by (cluster, code) and their number; tags by code."""
+    rows = [(cluster, f"{cluster}{code}{k}", code) for (cluster, code), n in counts.items() for k in range(n)]
+    made = reading()
+    made.__dict__["coded"] = pl.DataFrame(rows, ["cluster_id", "id", "digital_code"], orient="row")
+    given = tags and pl.DataFrame({"code": list(tags), "tag": list(tags.values())})
+    stored = SimpleNamespace(tables=("given-tags",), table={"given-tags": given}.__getitem__)
+    made.__dict__["diagnosis"] = stored if tags else None
+    return made
+
+
+TAGS = {"01": "traditional", "0105": "emerging", "03": "future"}
+
+
+def test_the_share_of_emerging_industries_is_of_tagged_members():
+    counts = {
+        ("a", "0101"): 20,
+        ("a", "010502"): 15,
+        ("a", "0301"): 5,
+        ("a", "0401"): 30,
+        ("a", None): 10,
+        ("b", "0101"): 30,
+    }
+    found = values(industries(counts, TAGS), "emerging_share")
+    assert found == {"a": pytest.approx(100 * 20 / 40), "b": 0}  # of a 40 of 80 have a tag
+    assert set(values(industries(counts | {("a", None): 11}, TAGS), "emerging_share")) == {"b"}
+    assert "30 members" in reason(industries({("b", "0101"): 29}, TAGS), "emerging_share")
+    assert "--tags" in reason(industries(counts), "emerging_share")
+
+
+def test_tags_are_those_that_a_diagnosis_was_given(workspace):
+    made = Reading(workspace, find_run(workspace, Which()))
+    assert "--tags" in reason(made, "emerging_share")
+    assert "diagnosis" not in made.sources()
+    tags = pl.DataFrame({"code": ["01", "03", "04"], "tag": ["traditional", "emerging", "future"]})
+    everyone = firms().with_columns(digital_code=pl.col("digital_code").fill_null("0101"))
+    load_firms(workspace, everyone, "2024-05-01")
+    atlas.run(LOCAL, workspace, SEARCH)
+    diagnose(LOCAL, workspace, DiagnoseRequest(throws=99), given=Given(tags=tags))
+    made = Reading(workspace, find_run(workspace, Which()))
+    assert made.sources()["diagnosis"].digest == workspace.result("diagnosis").id
+    codes = dict(everyone.select("id", "digital_code").iter_rows())
+    wanted = {}
+    for key, part in made.members.group_by("cluster_id"):
+        own = [codes[one] for one in part["id"]]
+        if len(own) >= 30:
+            wanted[key[0]] = 100 * sum(not code.startswith("01") for code in own) / len(own)
+    assert len(wanted) == 2
+    assert values(made, "emerging_share") == pytest.approx(wanted)
 
 
 def load_links(workspace, rows, day="2023-05-01", **more):

@@ -118,7 +118,7 @@ def test_cross_links_are_those_between_prefectures(workspace):
 
 def test_every_maker_belongs_to_an_indicator_of_the_atlas_and_says_how(workspace):
     declared = {one.code for each in shipped() for one in each.indicators if one.origin == "atlas"}
-    assert set(ATLAS_INDICATORS) <= declared
+    assert set(ATLAS_INDICATORS) == declared
     assert isinstance(atlas_value(Reading(workspace, find_run(workspace, Which())), "joint_projects"), Text)
 
 

@@ -13,7 +13,11 @@ from functools import cached_property
 import polars as pl
 
 from jiqun.assess.ailments.kinds import FIRM, KINDS, member_kind
+from jiqun.assess.ailments.risks import COVERED, tagged
+from jiqun.assess.ailments.risks import LEAST_FIRMS as LEAST_TAGGED
 from jiqun.assess.ailments.unconnected import CHANCE, LEAST_LINKS
+from jiqun.assess.diagnosis import kind_name
+from jiqun.assess.diagnosis_parts import Given
 from jiqun.atlas import chain_desk
 from jiqun.atlas.chain_places import OPEN, UNKNOWN
 from jiqun.atlas.chain_records import kept as kept_chains
@@ -53,9 +57,14 @@ class Reading:
     @cached_property
     def members(self) -> pl.DataFrame:
         """cluster_id, id of every member."""
+        return self.coded.select("cluster_id", "id").unique()
+
+    @cached_property
+    def coded(self) -> pl.DataFrame:
+        """cluster_id, id, digital_code of every member, the code in full and null where it has none."""
         path = self.run.result.path / "members.parquet"
         try:
-            return pl.scan_parquet(path, glob=False).select("cluster_id", "id").unique().collect()
+            return pl.scan_parquet(path, glob=False).select("cluster_id", "id", "digital_code").unique().collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise WorkspaceError("JQ-STORE-016", path=path) from error
 
@@ -77,6 +86,11 @@ class Reading:
     def core(self) -> StoredResult | None:
         """The judgement of core industries, if it is of the register that was searched."""
         return self._fitting("core-share")
+
+    @cached_property
+    def diagnosis(self) -> StoredResult | None:
+        """The latest diagnosis of the class that was searched, for the tables that a user gave it."""
+        return self.workspace.result(kind_name(self.run.digital))
 
     @cached_property
     def network(self) -> StoredResult | None:
@@ -141,7 +155,7 @@ class Reading:
     def sources(self) -> dict[str, Source]:
         """What values may rest on, by name: the run, and the results beside it that fit it."""
         found = {"run": Source(self.run.result.kind, self.run.id, self.run.as_of)}
-        for name, result in (("core", self.core), ("network", self.network)):
+        for name, result in (("core", self.core), ("network", self.network), ("diagnosis", self.diagnosis)):
             if result:
                 found[name] = Source(result.kind, result.id, self.run.as_of)
         for name, (result, _) in self.chains.items():
@@ -281,6 +295,28 @@ def _kinds_of_member(reading: Reading) -> Answer:
     found = members.group_by("cluster_id").agg(kinds=pl.col("kind").filter(pl.col("kind").is_in(told)).n_unique())
     large = sizes.filter((1 - rarest) ** pl.col("n") < CHANCE)
     return _rows(large.join(found, on="cluster_id"), 100 * pl.col("kinds") / len(told))
+
+
+def _emerging_share(reading: Reading) -> Answer:
+    tags = Given.of(reading.diagnosis).tags
+    if tags is None:
+        return Text(
+            "没有给出产业标签：用“jiqun assess diagnose --tags”给出(code、tag：traditional、emerging、future)。",
+            "No tags of industries are given: give them with `jiqun assess diagnose --tags` (code, tag: traditional, emerging, future).",
+        )
+    tag = pl.col("tag")
+    found = (
+        reading.coded.with_columns(tag=tagged(reading.coded["digital_code"], tags))
+        .group_by("cluster_id")
+        .agg(members=pl.len(), told=tag.count(), new=tag.is_in(["emerging", "future"]).sum())
+        .filter((pl.col("told") >= LEAST_TAGGED) & (pl.col("told") >= COVERED * pl.col("members")))
+    )
+    if found.is_empty():
+        return Text(
+            f"没有集群有 {LEAST_TAGGED} 个、且占一半以上的成员带产业标签。",
+            f"No cluster has {LEAST_TAGGED} members, and half of them, with a tag of their industry.",
+        )
+    return _rows(found, 100 * pl.col("new") / pl.col("told"))
 
 
 def _net_entry(reading: Reading) -> Answer:
@@ -442,6 +478,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
             "register has too few, and clusters so small that they would lack a kind by chance (5 %; our choice)",
         ),
         _kinds_of_member, "run", by_rows=True,
+    ),
+    "emerging_share": AtlasIndicator(
+        Text(
+            "带新兴或未来产业标签的成员 ÷ 带产业标签的成员；标签由诊断时给出；少于 30 个或不到一半成员有标签的集群不计",
+            "members with the tag emerging or future ÷ members with a tag; tags as given to the diagnosis; not where fewer than 30 members, or less than "
+            "half, have one",
+        ),
+        _emerging_share, "diagnosis", by_rows=True,
     ),
     "net_entry": AtlasIndicator(
         Text(
