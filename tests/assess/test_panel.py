@@ -118,8 +118,8 @@ def test_cross_links_are_those_between_prefectures(workspace):
 
 def test_every_maker_belongs_to_an_indicator_of_the_atlas_and_says_how(workspace):
     declared = {one.code for each in shipped() for one in each.indicators if one.origin == "atlas"}
-    assert set(ATLAS_INDICATORS) <= declared
-    assert isinstance(atlas_value(Reading(workspace, find_run(workspace, Which())), "reciprocity"), Text)
+    assert set(ATLAS_INDICATORS) == declared
+    assert isinstance(atlas_value(Reading(workspace, find_run(workspace, Which())), "joint_projects"), Text)
 
 
 def test_a_table_joins_the_clusters_by_id_and_by_name(workspace):
@@ -162,7 +162,7 @@ def test_what_is_missing_is_named_with_its_reason(workspace):
         "en": "Core industries are not judged for this register: run `jiqun atlas core-share`, or judge them on the page of core industries.",
     }  # fmt: skip
     assert rows["rd_intensity"]["en"] == "No table of indicators is loaded."
-    assert rows["chain_leaders"]["en"].startswith("The atlas does not compute it")
+    assert rows["chain_leaders"]["en"].startswith("There is no analysis of links for this run")
     assert all(row["en"] and row["zh"] for row in rows.values() if row["state"] != "used")
     assert 0 < found.weight_covered < 0.2
 

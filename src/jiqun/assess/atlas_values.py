@@ -12,21 +12,33 @@ from functools import cached_property
 
 import polars as pl
 
+from jiqun.assess.ailments.kinds import FIRM, KINDS, member_kind
+from jiqun.assess.ailments.risks import COVERED, tagged
+from jiqun.assess.ailments.risks import LEAST_FIRMS as LEAST_TAGGED
+from jiqun.assess.ailments.unconnected import CHANCE, LEAST_LINKS
+from jiqun.assess.diagnosis import kind_name
+from jiqun.assess.diagnosis_parts import Given
 from jiqun.atlas import chain_desk
 from jiqun.atlas.chain_places import OPEN, UNKNOWN
 from jiqun.atlas.chain_records import kept as kept_chains
 from jiqun.atlas.chain_strength import MOST_UNDECIDED
 from jiqun.atlas.core_shares import shares_of
-from jiqun.atlas.industry_space import complexity
+from jiqun.atlas.industry_space import complexity, relatedness_density
+from jiqun.atlas.leaders import CRITERIA, chain_leaders
+from jiqun.atlas.measured import LEAST_CLASSED, LEAST_FIRMS, one_class
 from jiqun.atlas.network_desk import KIND as NETWORK
+from jiqun.atlas.network_desk import directed_links
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Text
 from jiqun.core.errors import MeasureInputError, WorkspaceError
 from jiqun.core.lineage import Source
+from jiqun.intake.counted import counted
 from jiqun.store import StoredResult, Workspace
 
 PREFECTURE = 4
 """Digits of a division code that name a prefecture-level city 地级市: links across it cross the administrative border."""
+LEAST_CLUSTERS = 10
+"""Ours: of fewer clusters it cannot be told which classes go together."""
 VALUE = {"cluster_id": pl.String, "value": pl.Float64}
 
 
@@ -45,11 +57,30 @@ class Reading:
     @cached_property
     def members(self) -> pl.DataFrame:
         """cluster_id, id of every member."""
+        return self.coded.select("cluster_id", "id").unique()
+
+    @cached_property
+    def coded(self) -> pl.DataFrame:
+        """cluster_id, id, digital_code of every member, the code in full and null where it has none."""
         path = self.run.result.path / "members.parquet"
         try:
-            return pl.scan_parquet(path, glob=False).select("cluster_id", "id").unique().collect()
+            return pl.scan_parquet(path, glob=False).select("cluster_id", "id", "digital_code").unique().collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise WorkspaceError("JQ-STORE-016", path=path) from error
+
+    @cached_property
+    def organisations(self) -> pl.LazyFrame | None:
+        """The register that was searched, without rows in review; None where the workspace no longer has it."""
+        snapshot = self.run.snapshot(self.workspace)
+        return counted(self.workspace, snapshot.id) if snapshot else None
+
+    @cached_property
+    def one_class(self) -> bool:
+        """Whether the run, or the register that was searched, is of a single class."""
+        if self.run.digital is not None:
+            return True
+        snapshot = self.run.snapshot(self.workspace)
+        return snapshot is not None and one_class(self.workspace, snapshot.id)
 
     @cached_property
     def core(self) -> StoredResult | None:
@@ -57,10 +88,24 @@ class Reading:
         return self._fitting("core-share")
 
     @cached_property
+    def diagnosis(self) -> StoredResult | None:
+        """The latest diagnosis of the class that was searched, for the tables that a user gave it."""
+        return self.workspace.result(kind_name(self.run.digital))
+
+    @cached_property
     def network(self) -> StoredResult | None:
         """The analysis of links, if it looked at this run."""
         found = self.workspace.result(NETWORK)
         return found if found and found.values.get("map_run") == self.run.id else None
+
+    @cached_property
+    def answered(self) -> pl.DataFrame:
+        """Members of the clusters whose links are known: all but those of a survey that too few of its members answered."""
+        if self.network is None:
+            return self.members.clear()
+        residuals = self.network.table("residuals").select("cluster_id", "reason")
+        told = residuals.filter(~pl.col("reason").is_in(["response", "response unknown"]).fill_null(value=False))
+        return self.members.join(told, on="cluster_id", how="semi")
 
     @cached_property
     def chains(self) -> dict[str, tuple[StoredResult, int]]:
@@ -110,7 +155,7 @@ class Reading:
     def sources(self) -> dict[str, Source]:
         """What values may rest on, by name: the run, and the results beside it that fit it."""
         found = {"run": Source(self.run.result.kind, self.run.id, self.run.as_of)}
-        for name, result in (("core", self.core), ("network", self.network)):
+        for name, result in (("core", self.core), ("network", self.network), ("diagnosis", self.diagnosis)):
             if result:
                 found[name] = Source(result.kind, result.id, self.run.as_of)
         for name, (result, _) in self.chains.items():
@@ -144,6 +189,11 @@ _NO_NETWORK = Text(
     "没有以这次识别为准的网络分析：装载关联后在网络页上分析。",
     "There is no analysis of links for this run: load links and analyse them on the page of the network.",
 )
+_NOT_ANSWERED = Text(
+    "关联来自调查，而每个集群的应答都太少，或不知道谁应答了。",
+    "Links come from a survey that too few members of every cluster answered, or of which it is not known who did.",
+)
+_NO_REGISTER = Text("工作区里已没有所识别的那份名录。", "The workspace no longer has the register that was searched.")
 _NO_CHAINS = Text(
     "企业尚未对到产业链上，或未知者过多。", "Firms are not placed on any chain yet, or too many of them are undecided."
 )
@@ -205,6 +255,70 @@ def _variety(reading: Reading) -> Answer:
     return cells.with_columns(share=share).group_by("cluster_id").agg(value=1 / (pl.col("share") ** 2).sum())
 
 
+def _related_density(reading: Reading) -> Answer:
+    # classes of few firms and clusters with few classed members do not say what a cluster has: as for regions
+    cells = reading.run.classes().filter(pl.col("n").sum().over("digital_code") >= LEAST_FIRMS)
+    cells = cells.filter(pl.col("n").sum().over("cluster_id") >= LEAST_CLASSED)
+    clusters = cells["cluster_id"].n_unique()
+    if clusters < LEAST_CLUSTERS:
+        return Text(
+            f"只有 {clusters} 个集群有 {LEAST_CLASSED} 个以上已归类成员：少于 {LEAST_CLUSTERS} 个时看不出哪些类别相伴。",
+            f"Clusters with {LEAST_CLASSED} classed members or more: {clusters}. Of fewer than {LEAST_CLUSTERS} it cannot be told which classes go together.",
+        )
+    found = relatedness_density(cells, region="cluster_id", industry="digital_code", size="n")
+    lacking = found.filter(~pl.col("has")).group_by("cluster_id").agg(pl.col("density").mean())
+    return _rows(lacking, 100 * pl.col("density"))
+
+
+def _kinds_of_member(reading: Reading) -> Answer:
+    if reading.one_class:
+        return Text(
+            "这次识别只含一个类别的企业，不说明有哪些机构。",
+            "This run holds firms of one class only: which institutions are there it does not say.",
+        )
+    if reading.organisations is None:
+        return _NO_REGISTER
+    named = reading.organisations.select("id", member_kind(pl.col("name"))).unique("id").collect().drop_nulls()
+    members = reading.members.join(named, on="id")
+    sizes = members.group_by("cluster_id").agg(n=pl.len())
+    if sizes.is_empty():
+        return Text("成员没有名称。", "Members have no name.")
+    share = {str(kind): n / named.height for kind, n in named.group_by("kind").len().iter_rows()}
+    # a kind so rare that most clusters would lack it by chance tells none from another
+    told = [kind for kind in (*KINDS, FIRM) if (1 - share.get(kind, 0.0)) ** sizes["n"].median() < CHANCE]
+    if not set(told) - {FIRM}:
+        return Text(
+            "名录所收高校、院所、基金、协会太少，集群中没有也不足为奇。",
+            "The register has so few universities, institutes, funds and associations that none in a cluster is no news.",
+        )
+    rarest = min(share[kind] for kind in told)
+    found = members.group_by("cluster_id").agg(kinds=pl.col("kind").filter(pl.col("kind").is_in(told)).n_unique())
+    large = sizes.filter((1 - rarest) ** pl.col("n") < CHANCE)
+    return _rows(large.join(found, on="cluster_id"), 100 * pl.col("kinds") / len(told))
+
+
+def _emerging_share(reading: Reading) -> Answer:
+    tags = Given.of(reading.diagnosis).tags
+    if tags is None:
+        return Text(
+            "没有给出产业标签：用“jiqun assess diagnose --tags”给出(code、tag：traditional、emerging、future)。",
+            "No tags of industries are given: give them with `jiqun assess diagnose --tags` (code, tag: traditional, emerging, future).",
+        )
+    tag = pl.col("tag")
+    found = (
+        reading.coded.with_columns(tag=tagged(reading.coded["digital_code"], tags))
+        .group_by("cluster_id")
+        .agg(members=pl.len(), told=tag.count(), new=tag.is_in(["emerging", "future"]).sum())
+        .filter((pl.col("told") >= LEAST_TAGGED) & (pl.col("told") >= COVERED * pl.col("members")))
+    )
+    if found.is_empty():
+        return Text(
+            f"没有集群有 {LEAST_TAGGED} 个、且占一半以上的成员带产业标签。",
+            f"No cluster has {LEAST_TAGGED} members, and half of them, with a tag of their industry.",
+        )
+    return _rows(found, 100 * pl.col("new") / pl.col("told"))
+
+
 def _net_entry(reading: Reading) -> Answer:
     before = reading.run.before(reading.workspace)
     if before is None:
@@ -263,6 +377,52 @@ def _cross_links(reading: Reading) -> Answer:
     return _rows(found, 100 * pl.col("cross"))
 
 
+def _chain_leaders(reading: Reading) -> Answer:
+    if reading.network is None:
+        return _NO_NETWORK
+    if reading.answered.is_empty():
+        return _NOT_ANSWERED
+    tied = ("customers", "customers_half", "suppliers", "suppliers_half")
+    nodes = reading.network.table("nodes").drop_nulls("id").select("id", *CRITERIA, *tied)
+    ends = (pl.col("customers") + pl.col("suppliers")).sum().over("cluster_id")
+    members = reading.answered.join(nodes, on="id").filter(ends >= LEAST_LINKS)
+    if members.is_empty():
+        return Text(
+            f"没有集群的成员合计有 {LEAST_LINKS} 个以上已知的客户和供应方。",
+            f"In no cluster do members have {LEAST_LINKS} known customers and suppliers together.",
+        )
+    depended_on = (pl.col("customers_half") > 0) | (pl.col("suppliers_half") > 0)
+    first = chain_leaders(members, by="cluster_id", top=1)
+    return _rows(first.group_by("cluster_id").agg(leaders=depended_on.sum()), pl.col("leaders"))
+
+
+def _reciprocity(reading: Reading) -> Answer:
+    if reading.network is None:
+        return _NO_NETWORK
+    if reading.answered.is_empty():
+        return _NOT_ANSWERED
+    ways = directed_links(reading.workspace, reading.network)
+    if ways is None:
+        return Text(
+            "工作区里已没有网络分析所读的关联、名录或编号对照：再分析一次。",
+            "The workspace no longer has the links, register or identifiers that the analysis of links read: analyse again.",
+        )
+    own = reading.answered
+    inside = ways.join(own.rename({"id": "source"}), on="source").join(
+        own.rename({"id": "target"}), on=["target", "cluster_id"]
+    )
+    inside = inside.filter(pl.len().over("cluster_id") >= LEAST_LINKS)
+    if inside.is_empty():
+        return Text(
+            f"没有集群内部有 {LEAST_LINKS} 条以上有方向的关联。",
+            f"No cluster has {LEAST_LINKS} links with a direction inside it.",
+        )
+    back = inside.select("cluster_id", source="target", target="source", returned=pl.lit(value=True))
+    paired = inside.join(back, on=["cluster_id", "source", "target"], how="left")
+    share = pl.col("returned").fill_null(value=False).mean()
+    return _rows(paired.group_by("cluster_id").agg(returned=share), 100 * pl.col("returned"))
+
+
 def _rows(frame: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
     return frame.select("cluster_id", value=value.cast(pl.Float64)).drop_nulls()
 
@@ -303,6 +463,30 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     "variety": AtlasIndicator(
         Text("1 ÷ 四位类别占比的平方和", "1 ÷ the sum of squared shares of classes of four digits"), _variety, "run", by_rows=True
     ),
+    "related_density": AtlasIndicator(
+        Text(
+            "集群所缺(区位商 < 1)四位类别的关联密度的平均；类别间关联按同在一个集群；不计企业少于 5 家的类别和已归类成员少于 10 个的集群(我们的选择)",
+            "mean relatedness density of the classes of four digits that a cluster lacks (location quotient below 1), classes being related by sharing "
+            "clusters; without classes of fewer than 5 firms and clusters with fewer than 10 classed members (our choice)",
+        ),
+        _related_density, "run", by_rows=True,
+    ),
+    "kinds_of_member": AtlasIndicator(
+        Text(
+            "企业、高校、院所、基金、协会中集群已有的种类；按名称用词判定；名录所收太少的种类，以及小到按机会也会缺某一种类(5%)的集群不计(我们的选择)",
+            "kinds that a cluster has, of firms, universities, institutes, funds and associations; told by words of names; without kinds of which the "
+            "register has too few, and clusters so small that they would lack a kind by chance (5 %; our choice)",
+        ),
+        _kinds_of_member, "run", by_rows=True,
+    ),
+    "emerging_share": AtlasIndicator(
+        Text(
+            "带新兴或未来产业标签的成员 ÷ 带产业标签的成员；标签由诊断时给出；少于 30 个或不到一半成员有标签的集群不计",
+            "members with the tag emerging or future ÷ members with a tag; tags as given to the diagnosis; not where fewer than 30 members, or less than "
+            "half, have one",
+        ),
+        _emerging_share, "diagnosis", by_rows=True,
+    ),
     "net_entry": AtlasIndicator(
         Text(
             "与前一次识别相比的企业净增长；只对延续与合并的集群",
@@ -323,6 +507,22 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
             "links whose ends lie in different prefecture-level cities ÷ links with both divisions known",
         ),
         _cross_links, "network", by_rows=False,
+    ),
+    "chain_leaders": AtlasIndicator(
+        Text(
+            "链主排名第一(无他者全面领先)、且至少一个客户或供应方有一半依赖它的成员数；成员的已知客户和供应方合计少于 20 个的集群不计(我们的选择)",
+            "members of the first rank of chain leaders (none is ahead in everything) on which a customer or supplier depends for at least half; not where "
+            "members have fewer than 20 known customers and suppliers together (our choice)",
+        ),
+        _chain_leaders, "network", by_rows=False,
+    ),
+    "reciprocity": AtlasIndicator(
+        Text(
+            "集群内部得到回应的关联 ÷ 内部关联；只计有方向的种类，每对每个方向一次；内部少于 20 条的集群不计(我们的选择)",
+            "links inside the cluster that are returned ÷ all inside; only kinds with a direction, each way of a pair once; not with fewer than 20 of them "
+            "(our choice)",
+        ),
+        _reciprocity, "network", by_rows=False,
     ),
 }  # fmt: skip
 """By code. What is not here the atlas does not compute of a cluster, whatever the framework names as its origin."""

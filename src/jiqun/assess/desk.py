@@ -29,7 +29,7 @@ from jiqun.store import StoredResult, Workspace
 
 RUNS: tuple[Role, ...] = ("operator", "analyst")
 PUBLISHES: tuple[Role, ...] = ("operator",)
-VERSION = "1"
+VERSION = "2"
 MOST_UNITS = 1500
 """Units whose ranks are compared in pairs."""
 INDEX, SURE, FRONTIER = "index", "uncertainty", "frontier"

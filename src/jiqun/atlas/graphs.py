@@ -7,7 +7,7 @@ links of weight 0 are left out and counted. A name that no organisation bears, o
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -58,6 +58,17 @@ def link_kinds() -> dict[str, LinkKind]:
         )
         for row in csv.DictReader(text.splitlines())
     }
+
+
+def directed_kinds(kinds: Iterable[str]) -> list[str]:
+    """Those of some kinds that have a direction; one that is not known has.
+
+    Examples
+    --------
+    >>> directed_kinds(["supply", "co-invention", "of our own"])
+    ['supply', 'of our own']
+    """
+    return [kind for kind in kinds if kind not in link_kinds() or link_kinds()[kind].directed]
 
 
 @dataclass(frozen=True)

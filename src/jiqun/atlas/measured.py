@@ -172,13 +172,13 @@ def check(workspace: Workspace, request: MeasureRequest) -> None:
         raise InputError("JQ-ATLAS-033")
 
 
-def one_class(workspace: Workspace) -> bool:
-    """Whether the register is one of a single class: then nothing can be compared, and names must not decide.
+def one_class(workspace: Workspace, snapshot: str | None = None) -> bool:
+    """Whether the register, default the current one, is one of a single class: then nothing can be compared, and names must not decide.
 
     It states the same group of the digital classification for every firm; or the same industry in words, and gives
     nothing else that a class could come from.
     """
-    rows = workspace.scan("organisations")
+    rows = workspace.scan("organisations", snapshot)
     there = [
         column for column in (*SOURCES, "industry") if column in rows.collect_schema().names() and column != "name"
     ]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.cluster_types import cluster_type, industry_scores
-from jiqun.atlas.graphs import SMALL_NETWORK, Network, edges, link_kinds, network
+from jiqun.atlas.graphs import EXACT, NAMES, SMALL_NETWORK, Network, directed_kinds, edges, network
 from jiqun.atlas.gravity import RESULT, Residuals, linkage_residual
 from jiqun.atlas.identity import succeed
 from jiqun.atlas.leaders import CRITERIA, chain_leaders, dependence
@@ -205,10 +205,43 @@ def _read(workspace: Workspace, analysis: Analysis) -> _Inputs:
     sources += [before.input] if before else []
     sources += [organisations.input] if organisations else []
     sources += [Source(result.kind, result.id) for result in (clusters, survey) if result]
-    if crosswalk.height:
-        digest = hashlib.sha256(canonical_json([list(pair) for pair in crosswalk.iter_rows()])).hexdigest()
-        sources.append(Source("crosswalk", digest))
+    sources += _crosswalk_source(crosswalk)
     return _Inputs(links, before, organisations, clusters, survey, crosswalk, tuple(sources))
+
+
+def _crosswalk_source(crosswalk: pl.DataFrame) -> list[Source]:
+    pairs = [list(pair) for pair in crosswalk.iter_rows()]
+    return [Source("crosswalk", hashlib.sha256(canonical_json(pairs)).hexdigest())] if pairs else []
+
+
+def directed_links(workspace: Workspace, result: StoredResult) -> pl.DataFrame | None:
+    """source, target: ids of the organisations that a kind of link with direction joins in a stored analysis, each way once.
+
+    The stored `links` join all kinds, those without direction in both directions, and may be filtered; so these are read
+    anew. None where the workspace no longer has what was read then.
+    """
+    inputs = result.lineage.inputs
+    crosswalk = other_identifiers(workspace)
+    # the first is of the links that were looked at; another may be of those before
+    links = next((load for load in workspace.history("links") if load.input == inputs[0]), None)
+    register = next((load for load in workspace.history("organisations") if load.input in inputs), None)
+    then = [source for source in inputs if source.name == "crosswalk"]
+    if links is None or register is None or then != _crosswalk_source(crosswalk):
+        return None
+    kinds = directed_kinds(result.table("kinds")["kind"])
+    listed = counted(workspace, register.id)
+    called = [name for name in (*EXACT, *NAMES[0], *NAMES[1]) if name in listed.collect_schema()]
+    net = network(
+        workspace.scan("links", links.id).collect(), listed.select(called).collect(), crosswalk=crosswalk, kinds=kinds
+    )
+    ids = net.nodes.select("node", "id").drop_nulls()
+    return (
+        net.kinds.join(ids.rename({"node": "source", "id": "from"}), on="source")
+        .join(ids.rename({"node": "target", "id": "to"}), on="target")
+        .select(source="from", target="to")
+        .unique()
+        .sort("source", "target")
+    )
 
 
 def other_identifiers(workspace: Workspace) -> pl.DataFrame:
@@ -332,8 +365,11 @@ class _Told:
         between = betweenness(n, seen_source, seen_target, seed=self.analysis.seed)
         draws = 199 if source.size <= SMALL_NETWORK else 19
         core = core_periphery(n, source, target, draws=draws, seed=self.analysis.seed)
-        directed = [kind for kind in self.net.weights if kind not in link_kinds() or link_kinds()[kind].directed]
-        ways = self.net.kinds.filter(pl.col("kind").is_in(directed)).select("source", "target").unique()
+        ways = (
+            self.net.kinds.filter(pl.col("kind").is_in(directed_kinds(self.net.weights)))
+            .select("source", "target")
+            .unique()
+        )
         returned = reciprocity(n, ways["source"].to_numpy(), ways["target"].to_numpy())
         frame = self.net.nodes.with_columns(
             community=pl.Series(self.found.found.labels),
