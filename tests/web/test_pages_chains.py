@@ -240,3 +240,24 @@ def test_chains_and_core_shares_have_no_accessibility_findings(chrome, live, dev
         found["list judged"] = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
     context.close()
     assert not found
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_tables_of_two_chains_on_a_clusters_page_are_told_apart(chrome, live, devices, language):
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415
+
+    second = OWN.model_copy(update={"id": "tools", "zh": "工具", "en": "Tools", "version": "1"})
+    (devices.path / "chains" / "tools.toml").write_text(to_toml(second), encoding="utf-8")
+    chain_desk.place(LOCAL, devices, "tools")
+    context = chrome.new_context(viewport={"width": 380, "height": 800})
+    tab = context.new_page()
+    tab.goto(f"{live}/clusters/c0001?lang={language}")
+    named = tab.locator("[id^=c0001-chain-] [role=region]").evaluate_all(
+        "all => all.map(one => document.getElementById(one.getAttribute('aria-labelledby')).textContent)"
+    )
+    assert len(named) == len(set(named)) >= 2
+    assert sum(name.startswith("工具：" if language == "zh" else "Tools: ") for name in named) * 2 == len(named)
+    found = Axe().run(tab).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 380
+    context.close()

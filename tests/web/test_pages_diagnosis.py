@@ -114,6 +114,74 @@ def test_nothing_there_is_said_and_a_form_diagnoses(signed_in, workspace):
     assert signed_in("auditor").post("/assess/diagnosis", data=said).status_code == 403
 
 
+def readiness_form(page: str) -> dict[str, str]:
+    """A form of readiness that can be sent, with the token of a page."""
+    token = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+    filled = {"region": "us", "industry": "0101", "growth_low": "5", "growth_high": "10 %", "decline_low": "0"}
+    return {"csrf": token, "key": new_key(), **filled, "decline_high": "5", "years": "5", "new_jobs": "10"}
+
+
+def test_readiness_is_asked_for_on_its_page_and_answers_as_the_command_does(signed_in, workspace):
+    analyst = signed_in("analyst")
+    page = analyst.get("/assess/readiness?lang=en").text
+    assert '<option value="US">' in page
+    said = readiness_form(page)
+    sent = analyst.post("/assess/readiness", data={**said, "old": "0102, 0304"})
+    assert sent.status_code == 303
+    assert work(workspace, HANDLERS, once=True) >= 1
+    assert 'href="/assess/readiness"' in analyst.get(sent.headers["location"]).text
+    stored = workspace.result("readiness")
+    asked = ready(workspace).model_copy(update={"old": ("0102", "0304")})
+    assert stored.id == assess_readiness(LOCAL, workspace, asked).id
+    done = analyst.get("/assess/readiness?lang=en").text
+    assert "Readiness of US" in done
+    for name, value in (("growth_high", "10"), ("years", "5"), ("old", "0102 0304"), ("old_tax_cny", "")):
+        assert re.search(rf'name="{name}" value="{value}"', done), name
+    assert signed_in("auditor").post("/assess/readiness", data=said).status_code == 403
+    assert 'name="growth_low"' not in signed_in("auditor").get("/assess/readiness").text
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "code"),
+    [
+        ("region", "nowhere", "JQ-ASSESS-032"),
+        ("region", "ZZ", "JQ-ASSESS-097"),
+        ("industry", "9999", "JQ-TAXONOMY-004"),
+        ("industry", "", "JQ-ASSESS-032"),
+        ("growth_low", "", "JQ-ASSESS-032"),
+        ("growth_high", "4", "JQ-ASSESS-032"),
+        ("growth_high", "nan", "JQ-ASSESS-032"),
+        ("decline_high", "101", "JQ-ASSESS-032"),
+        ("years", "5.5", "JQ-ASSESS-032"),
+        ("years", "1e9", "JQ-ASSESS-032"),
+        ("new_jobs", "-1", "JQ-ASSESS-032"),
+        ("new_jobs", "inf", "JQ-ASSESS-032"),
+        ("old_tax_cny", "a <b> lot", "JQ-ASSESS-032"),
+        ("old", "0103 x", "JQ-ASSESS-032"),
+    ],
+)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_readiness_cannot_be_asked_is_told_at_its_field(signed_in, workspace, field, typed, code, language):
+    analyst = signed_in("analyst")
+    said = readiness_form(analyst.get(f"/assess/readiness?lang={language}").text) | {field: typed}
+    answer = analyst.post("/assess/readiness", data=said)
+    assert answer.status_code == 422
+    assert code in answer.text
+    assert f'href="#f-{field}"' in answer.text
+    assert f'id="e-{field}"' in answer.text
+    assert "<b>" not in answer.text
+    other = "growth_high" if field != "growth_high" else "decline_high"
+    assert f'name="{other}" value="{said[other]}"' in answer.text
+    assert not work(workspace, HANDLERS, once=True)
+
+
+def test_without_a_register_the_page_of_readiness_says_what_to_load(workspace, signed_in, monkeypatch):
+    monkeypatch.setattr(type(workspace), "history", lambda *_: ())
+    page = signed_in("analyst").get("/assess/readiness?lang=en").text
+    assert "No organisations are loaded" in page
+    assert 'name="growth_low"' not in page
+
+
 def test_the_api_pages_findings_and_queues_readiness(signed_in, workspace, diagnosed):
     operator = signed_in("operator")
     first = operator.get("/api/v1/assess/diagnosis?limit=5").json()

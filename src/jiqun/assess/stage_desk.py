@@ -240,9 +240,7 @@ def assess_readiness(actor: Actor, workspace: Workspace, request: ReadinessReque
     sources = [register.input, Source("gazetteer", fingerprint())]
     gazetteer = Gazetteer.load(workspace.cache)
     placed, level = with_regions(classified(counted(workspace, register.id).collect(), by), gazetteer)
-    regions = placed["region"].drop_nulls().unique().sort().to_list() if "region" in placed.columns else []
-    if request.region not in regions:
-        raise UsageError("JQ-ASSESS-097", value=request.region, known=", ".join(regions[:8]) or "—")
+    known_region(placed, request.region)
     employees = pl.col("employees") if "employees" in placed.columns else pl.lit(None, pl.Int64).alias("employees")
     firms = placed.select("region", pl.col("digital_code").str.head(GROUP_DIGITS).alias("industry"), employees)
     firms = firms.drop_nulls(["region", "industry"])
@@ -291,6 +289,19 @@ def check(workspace: Workspace, request: ReadinessRequest) -> None:
     class_name(request.industry)
     request.assumed.checked()
     checklist("readiness").with_bounds(request.bounds)
+
+
+def known_region(placed: pl.DataFrame, region: str) -> None:
+    """Refuse a region that no placed firm is in.
+
+    Raises
+    ------
+    UsageError
+        JQ-ASSESS-097: names some that there are.
+    """
+    there = placed["region"].drop_nulls().unique().sort().to_list() if "region" in placed.columns else []
+    if region not in there:
+        raise UsageError("JQ-ASSESS-097", value=region, known=", ".join(there[:8]) or "—")
 
 
 def _told(found: Readiness) -> dict[str, Any]:
@@ -359,9 +370,13 @@ def queue_readiness(actor: Actor, workspace: Workspace, request: ReadinessReques
     Raises
     ------
     WorkspaceError, UsageError, MeasureInputError, InputError
-        As `assess_readiness`, before the register is read.
+        As `assess_readiness`, before anything is queued.
     """
     check(workspace, request)
+    points = counted(workspace).select(pl.col("^(lon|lat)$")).collect()
+    if {"lon", "lat"} <= set(points.columns):
+        points = with_regions(points, Gazetteer.load(workspace.cache))[0]
+    known_region(points, request.region)
 
     def queue(tx: Transaction) -> JSON:
         payload: dict[str, JSON] = {"request": request.model_dump(mode="json")}

@@ -192,6 +192,12 @@ class ChainTold:
     def _title(self, node: str) -> Text:
         return self.chain.node(node).title
 
+    def _named(self, title: Text) -> Text:
+        """The title of a table, with the chain's name where tables of several chains stand on one page."""
+        if not self._prefix:
+            return title
+        return Text(f"{self.chain.zh}：{title.zh}", f"{self.chain.en}: {_lower(title.en)}")
+
     def _amount(self, value: float) -> Text:
         """A sum of sizes in words."""
         said, size = spoken(value), self.view.mapped.unit
@@ -329,7 +335,7 @@ class ChainTold:
         )
         links = tuple(self._anchor(node.id) for node in self.chain.nodes) if self.linked else ()
         return Table(
-            f"{self._prefix}nodes", Text("各环节", "The nodes"), tuple(columns), rows, self.source, self.view.as_of, note=note,
+            f"{self._prefix}nodes", self._named(Text("各环节", "The nodes")), tuple(columns), rows, self.source, self.view.as_of, note=note,
             links=links,
         )  # fmt: skip
 
@@ -390,7 +396,16 @@ class ChainTold:
             )
         links = tuple(self._anchor(node) for node in known["node"]) if self.linked else ()
         title = Text("缺口与薄弱环节，按系于其上的规模排列", "Gaps and weak nodes, by what hangs on them")
-        return Table(f"{self._prefix}gaps", title, columns, rows, self.source, self.view.as_of, note=note, links=links)
+        return Table(
+            f"{self._prefix}gaps",
+            self._named(title),
+            columns,
+            rows,
+            self.source,
+            self.view.as_of,
+            note=note,
+            links=links,
+        )
 
     def flow_blocks(self) -> tuple[Block, ...]:
         """Links between members at the two ends of each edge."""

@@ -1,4 +1,4 @@
-"""Diagnosis and stages 诊断与阶段: what ails clusters and regions, with its evidence; where units stand; readiness."""
+"""Diagnosis and stages 诊断与阶段: what ails clusters and regions, with its evidence; where units stand."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jiqun.assess import diagnosis_room as room
 from jiqun.assess import stage_desk
 from jiqun.assess.diagnosis import DiagnoseRequest, kind_name
 from jiqun.assess.diagnosis_document import diagnosis_document, unit_document
-from jiqun.assess.stage_document import readiness_document, stages_document
+from jiqun.assess.stage_document import stages_document
 from jiqun.core.document import Document
-from jiqun.core.errors import UsageError, WorkspaceError
+from jiqun.core.errors import UsageError
 from jiqun.report.fragment import fragment
 from jiqun.store import StoredResult, Workspace
 from jiqun.web.pages import atlas_parts as parts
@@ -226,51 +226,3 @@ def _stages_or_none(workspace: Workspace, asked: stage_desk.StageRequest) -> Doc
     if document is None:
         raise UsageError("JQ-ASSESS-091", value="stage", known="—")
     return document
-
-
-@router.get("/assess/readiness")
-def readiness(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Response:
-    """The last assessment of readiness, or that which the address names."""
-    visitor.require("assess.readiness", *stage_desk.readiness_operation.roles)
-    asked = parts.asked(request, stage_desk.LastRequest)
-    result = workspace.result(stage_desk.READINESS, asked.run)
-    drawn = None
-    tail = ""
-    if result is not None:
-        shown, query = result, {} if result.current else {"run": result.id[:12]}
-        tail = parts.suffix(query)
-        drawn = parts.drawn_once(
-            result.path, "/assess/readiness", visitor.language, query, lambda: readiness_document(shown)
-        )
-    return page(request, visitor, "readiness.html", drawn=drawn, result=result, tail=tail)
-
-
-@router.get("/assess/readiness.{form:ending}")
-def readiness_file(
-    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, form: parts.Form | parts.Twin
-) -> Response:
-    """Readiness as a report, its scenarios as CSV, everything as JSON."""
-    asked = parts.asked(request, stage_desk.LastRequest)
-    told = stage_desk.readiness_operation(visitor.actor, workspace, asked)
-    if form == "json":
-        return parts.answer(request, told.model_dump_json().encode(), "application/json")
-    document = _readiness(workspace, told.id)
-    if form == "csv":
-        return parts.table_answer(request, parts.find_table(document, "scenario-rows"), "csv")
-    return parts.file_answer(request, visitor, document, _report(form))
-
-
-@router.get("/assess/readiness/{table}.{form:ending}")
-def readiness_table(
-    request: Request, visitor: VisitorDep, workspace: WorkspaceDep, table: parts.Name, form: parts.Twin
-) -> Response:
-    """A table of readiness as CSV or JSON."""
-    told = stage_desk.readiness_operation(visitor.actor, workspace, parts.asked(request, stage_desk.LastRequest))
-    return parts.table_answer(request, parts.find_table(_readiness(workspace, told.id), table), form)
-
-
-def _readiness(workspace: Workspace, run: str) -> Document:
-    result = workspace.result(stage_desk.READINESS, run)
-    if result is None:
-        raise WorkspaceError("JQ-ASSESS-098")
-    return readiness_document(result)
