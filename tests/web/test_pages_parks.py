@@ -1,6 +1,7 @@
 """Pages of parks: the list, a park, units by filters; hostile names stay text, tenants are not for everybody."""
 
 import re
+from html import unescape
 
 import polars as pl
 import pytest
@@ -8,9 +9,11 @@ from test_pages_imports import begun, form, opened, send, worked
 from web_people import HOSTILE
 
 from jiqun.assess import parks_desk as desk
+from jiqun.assess.declared import HANDLERS
 from jiqun.core.actor import LOCAL
 from jiqun.intake import desk as intake
 from jiqun.store.commands import new_key
+from jiqun.store.worker import work
 
 BAD = HOSTILE[0]
 
@@ -101,3 +104,140 @@ def test_a_firms_page_leads_to_the_park_it_rents_in_for_who_may_see_tenants(park
     desk.assess(LOCAL, parks)
     assert "Rents in Park" in signed_in("analyst").get(f"/firms/{firm}?lang=en").text
     assert "Rents in Park" not in client.get(f"/firms/{firm}?lang=en").text
+
+
+def unit_form(browser, address: str) -> dict[str, str]:
+    """The entries of a unit's form as they are shown."""
+    page = browser.get(address).text
+    form = page[page.index('action="/parks/') :]
+    found = {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
+    found["status"] = (re.findall(r'<option value="(\w*)" selected>', form) or [""])[0]
+    return found
+
+
+def vacant_unit(browser) -> str:
+    """The address of the one unit that is vacant, as its row in the list gives it."""
+    (address,) = re.findall(r'href="(/parks/\w+/units/\w+)" aria-label', browser.get("/parks/to-let").text)
+    return address
+
+
+def test_a_unit_is_edited_from_its_row_and_its_history_is_kept(parks, signed_in):
+    analyst = signed_in("analyst")
+    address = vacant_unit(analyst)
+    before, said = parks.snapshot("carriers"), unit_form(analyst, address)
+    assert (said["status"], said["tenant"], said["rent_cny_m2_month"]) == ("vacant", "", "40")
+    today = parks.clock().date().isoformat()
+    assert said["as_of"] == today
+    edit = said | {"status": "let", "tenant": f"New {BAD}", "rent_cny_m2_month": "42.5", "let_from": today}
+    sent = analyst.post(address, data=edit)
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{address}?done=edited")
+    assert work(parks, HANDLERS, once=True) == 1
+    now = parks.snapshot("carriers")
+    assert (now.summary["derived"]["from"], now.as_of.isoformat(), now.rows) == (before.id, today, before.rows)
+    rows = {row["name"]: row for row in parks.scan("carriers").collect().to_dicts()}
+    assert (rows["1"]["status"], rows["1"]["tenant"], rows["1"]["rent_cny_m2_month"]) == ("let", f"New {BAD}", 42.5)
+    assert (rows["2"]["tenant"], rows["2"]["as_of"].isoformat()) == (f"tenant {BAD}", "2024-05-01")
+    page = analyst.get(f"{address}?lang=en").text
+    assert "Edits so far" in page
+    assert BAD not in page
+    history = analyst.get(f"/api/v1/assess/unit?unit={address.rpartition('/')[2]}").json()["edits"]
+    assert [change["attribute"] for change in history[0]["changes"]] == [
+        "status", "tenant", "rent_cny_m2_month", "let_from", "as_of",
+    ]  # fmt: skip
+    assert history[0]["changes"][0] == {"attribute": "status", "before": "vacant", "after": "let"}
+    assert analyst.post(address, data=edit | {"key": new_key()}).status_code == 409
+    again = unit_form(analyst, address)
+    assert analyst.post(address, data=again).headers["location"] == f"{address}?done=same"
+    assert parks.snapshot("carriers").id == now.id
+    parks.revert("carriers", to=before.id)
+    assert unit_form(analyst, address)["status"] == "vacant"
+
+
+def test_another_tenant_loses_the_code_and_titles_of_the_one_before(workspace, signed_in):
+    code = "91350100M000100Y43"
+    rows = {
+        "name": ["Park", "1"], "kind": ["park", "unit"], "parent": [None, "Park"], "area_m2": [None, 80.0], "let_m2": [None, 60.0],
+        "status": [None, "let"], "tenant": [None, "Old"], "tenant_uscc": [None, code], "tenant_titles": [None, "high-tech"],
+    }  # fmt: skip
+    intake.load(LOCAL, workspace, pl.DataFrame(rows), "carriers", as_of="2024-05-01")
+    analyst = signed_in("analyst")
+    (address,) = re.findall(r'href="(/parks/\w+/units/\w+)"', analyst.get("/parks/to-let?status=let").text)
+    park = address.split("/")[2]
+    assert analyst.get(f"/parks/{park}/units/{park}").status_code == 404
+    assert unit_form(analyst, address)["tenant_uscc"] == code
+    analyst.post(address, data=unit_form(analyst, address) | {"tenant": "New"})
+    assert work(workspace, HANDLERS, once=True) == 1
+    row = workspace.scan("carriers").filter(pl.col("name") == "1").collect().row(0, named=True)
+    assert [row[name] for name in ("tenant", "tenant_uscc", "tenant_titles", "let_m2")] == ["New", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "code"),
+    [
+        ({"rent_cny_m2_month": "-1"}, "rent_cny_m2_month", "JQ-DATA-"),
+        ({"rent_cny_m2_month": "a lot"}, "rent_cny_m2_month", "JQ-DATA-"),
+        ({"let_from": "2024-02-31"}, "let_from", "JQ-DATA-"),
+        ({"as_of": "2090-01-01"}, "as_of", "JQ-DATA-011"),
+        ({"status": "empty <b>"}, "status", "JQ-DATA-"),
+        ({"tenant_uscc": "123"}, "tenant_uscc", "JQ-DATA-"),
+        ({"tenant": "Somebody"}, "tenant", "JQ-ASSESS-129"),
+        ({"let_from": "2024-05-02", "let_to": "2024-05-01"}, "let_to", "JQ-ASSESS-129"),
+    ],
+)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_a_unit_cannot_be_is_told_at_its_entry(parks, signed_in, typed, field, code, language):
+    analyst = signed_in("analyst")
+    address = vacant_unit(analyst)
+    before = parks.snapshot("carriers").id
+    answer = analyst.post(f"{address}?lang={language}", data=unit_form(analyst, address) | typed)
+    assert answer.status_code == 422
+    assert code in answer.text
+    assert f'href="#f-{field}"' in answer.text
+    assert f'id="e-{field}"' in answer.text
+    assert "<b>" not in answer.text
+    assert not work(parks, HANDLERS, once=True)
+    assert parks.snapshot("carriers").id == before
+
+
+def test_units_are_edited_by_who_may_and_read_by_auditors(parks, signed_in, client):
+    address = vacant_unit(signed_in("operator"))
+    auditor = signed_in("auditor")
+    page = auditor.get(address)
+    assert page.status_code == 200
+    assert 'name="tenant"' not in page.text
+    token = re.search(r'name="csrf" value="([^"]+)"', auditor.get("/help").text)[1]
+    assert auditor.post(address, data={"csrf": token, "key": new_key(), "seen": "x"}).status_code == 403
+    assert signed_in("member").get(address).status_code == 403
+    assert client.get(address).status_code in {303, 401}
+    assert "/units/" not in signed_in("member").get("/parks/to-let").text
+    assert signed_in("operator").get(f"{address}9").status_code == 404
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("en", "dark")])
+def test_the_form_of_a_unit_is_accessible_and_works_without_scripts(live, chrome, parks, people, language, scheme):
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  # only where a browser is
+
+    from jiqun.accounts import sessions  # noqa: PLC0415
+    from jiqun.web.visitor import SESSION  # noqa: PLC0415
+
+    secret = sessions.open_session(parks, people["analyst"].id).secret
+    for scripts in (True, False):
+        context = chrome.new_context(
+            viewport={"width": 380, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
+        )
+        context.add_cookies([{"name": SESSION, "value": secret, "url": live}])
+        tab = context.new_page()
+        tab.goto(f"{live}/parks/to-let?lang={language}")
+        tab.click("main td a[aria-label]")
+        tab.fill("#f-tenant", "Somebody")
+        tab.click("main form button")
+        assert tab.locator("#e-tenant").is_visible()
+        if scripts:
+            found = Axe().run(tab).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+            assert tab.evaluate("document.documentElement.scrollWidth") <= 380
+        else:
+            tab.select_option("#f-status", "reserved")
+            tab.click("main form button")
+            assert tab.url.endswith("?done=edited")
+        context.close()

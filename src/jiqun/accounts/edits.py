@@ -48,9 +48,16 @@ class Statement:
 
 
 def checked(
-    workspace: Workspace, values: Mapping[str, str], *, allowed: Collection[str] = STATED, source: str = _SOURCE
+    workspace: Workspace,
+    values: Mapping[str, str],
+    *,
+    allowed: Collection[str] = STATED,
+    source: str = _SOURCE,
+    of: str = "organisations",
 ) -> dict[str, str]:
-    """Values as they are kept: `1.2万` is 12000. `allowed` are the attributes that may be given, `source` names them.
+    """Values as they are kept: `1.2万` is 12000.
+
+    `allowed` are the attributes of the table `of` that may be given, `source` names them in messages.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def checked(
         JQ-ACCOUNTS-013: an attribute that a firm cannot state; JQ-ACCOUNTS-024: it is empty; JQ-DATA-…: its value
         cannot be so.
     """
-    known = schema("organisations")
+    known = schema(of)
     wrong = next((name for name in values if name not in allowed), None)
     if wrong is not None or not values:
         raise InputError("JQ-ACCOUNTS-013", value=(wrong or "")[:80], known=", ".join(allowed))

@@ -1,6 +1,15 @@
 """Everything that the room offers to the doors 评估对外: its operations and its jobs."""
 
-from jiqun.assess import belts_room, benchmark_room, commands, diagnosis_room, operations, parks_room, stage_desk
+from jiqun.assess import (
+    belts_room,
+    benchmark_room,
+    commands,
+    diagnosis_room,
+    operations,
+    parks_room,
+    stage_desk,
+    unit_edits,
+)
 from jiqun.assess.room import ROOM
 from jiqun.store.jobs import Handler
 
@@ -10,6 +19,7 @@ HANDLERS: dict[str, Handler] = {
     **belts_room.HANDLERS,
     **diagnosis_room.HANDLERS,
     **stage_desk.HANDLERS,
+    **unit_edits.HANDLERS,
 }
 """What the room's workers do, by the kind of job."""
 

@@ -27,6 +27,7 @@ _RESULTS = {
     "assess.run_uncertainty": ("/assess", Text("看评估", "See the assessment")),
     "assess.run_frontier": ("/assess/frontier", Text("看前沿", "See the frontiers")),
     "assess.assess_parks": ("/parks", Text("看载体", "See the parks")),
+    "assess.edit_unit": ("/parks", Text("看载体", "See the parks")),
     "assess.find_belts": ("/assess/belts", Text("看产业带", "See the belts")),
     "assess.assess_readiness": ("/assess/readiness", Text("看准备度", "See the readiness")),
     "assess.diagnose": ("/assess/diagnosis", Text("看诊断", "See the diagnosis")),

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from jiqun.assess import parks_desk as desk
 from jiqun.assess import parks_room as room
+from jiqun.assess import unit_edits
 from jiqun.assess.parks_document import STATES, park_document, parks_document, parks_table, units_table
 from jiqun.atlas.reading import sees_all
-from jiqun.core.document import Document
+from jiqun.core.document import Document, Text
+from jiqun.core.errors import InputError, JiqunError
 from jiqun.report.fragment import fragment
 from jiqun.report.markup import Html
 from jiqun.store import Workspace
+from jiqun.web.errors import explained
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
@@ -22,7 +27,24 @@ from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 router = APIRouter()
 Id = Annotated[str, Path(min_length=1, max_length=200)]
 Key = Annotated[str, Form(min_length=8, max_length=200)]
-_FILTERS = ("status", "min_m2", "max_m2", "max_rent")
+Given = Annotated[str, Form(max_length=unit_edits.LONGEST)]
+STATUSES = ("vacant", "let", "reserved", "works")
+FIELDS: dict[str, tuple[Text, str]] = {
+    "status": (Text("状态", "State"), ""),
+    "tenant": (Text("承租企业", "Tenant"), "text"),
+    "tenant_uscc": (Text("承租企业统一社会信用代码", "Unified social credit code of the tenant"), "text"),
+    "rent_cny_m2_month": (Text("租金(元/平方米·月)", "Rent, CNY per m² and month"), "text"),
+    "contract": (Text("合同编号", "Number of the contract"), "text"),
+    "let_from": (Text("起租日期", "First day of the lease"), "date"),
+    "let_to": (Text("到期日期", "Last day of the lease"), "date"),
+    "vacant_since": (Text("空置起始日期", "Vacant since"), "date"),
+    "as_of": (Text("记录日期", "Day the record speaks of"), "date"),
+}
+"""What the form of a unit asks for, and by what kind of entry."""
+TITLES = {name: title for name, (title, _) in FIELDS.items()} | {
+    "let_m2": Text("已出租面积", "Area let"),
+    "tenant_titles": Text("承租企业称号", "Titles of the tenant"),
+}
 
 
 @router.get("/parks")
@@ -78,6 +100,7 @@ def to_let(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) -> Re
         names={row["id"]: row["name"] for row in desk.parks_now(workspace).found.parks.select("id", "name").to_dicts()},
         twin=parts.list_twin(request, "/parks/to-let"),
         as_of=desk.parks_now(workspace).found.as_of,
+        edits=_edits(visitor),
         source=desk.parks_now(workspace).snapshot.source,
     )
 
@@ -145,6 +168,99 @@ def park_table(
     """A table of a park's page as CSV or JSON."""
     room.park(visitor.actor, workspace, room.ParkRequest(park=park))
     return parts.table_answer(request, parts.find_table(_document(visitor, workspace, park), table), form)
+
+
+@router.get("/parks/{park}/units/{unit}")
+def unit_page(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, park: Id, unit: Id) -> Response:
+    """One unit's record, the form that edits it, and its edits so far."""
+    del park
+    told = unit_edits.unit(visitor.actor, workspace, unit_edits.UnitRequest(unit=unit))
+    return _unit(request, visitor, told, {**unit_edits.texts(told.record), "as_of": _today(workspace)})
+
+
+@router.post("/parks/{park}/units/{unit}")
+def edit_unit(
+    request: Request,
+    visitor: VisitorDep,
+    workspace: WorkspaceDep,
+    park: Id,
+    unit: Id,
+    key: Key,
+    seen: Annotated[str, Form(max_length=64)],
+    status: Given = "",
+    tenant: Given = "",
+    tenant_uscc: Given = "",
+    rent_cny_m2_month: Given = "",
+    contract: Given = "",
+    let_from: Given = "",
+    let_to: Given = "",
+    vacant_since: Given = "",
+    as_of: Given = "",
+) -> Response:
+    """Say anew how a unit is; where that cannot be, the form again with what and where."""
+    visitor.require(unit_edits.EDIT, *room.EDITS)
+    told = unit_edits.unit(visitor.actor, workspace, unit_edits.UnitRequest(unit=unit))
+    given = {
+        "status": status, "tenant": tenant, "tenant_uscc": tenant_uscc, "rent_cny_m2_month": rent_cny_m2_month,
+        "contract": contract, "let_from": let_from, "let_to": let_to, "vacant_since": vacant_since, "as_of": as_of,
+    }  # fmt: skip
+    record, wrong = unit_edits.read_record(workspace, given)
+    if record is None:
+        return _unit(request, visitor, told, given, wrong)
+    edit = unit_edits.UnitEdit(unit=unit, seen=seen, record=record)
+    answer = unit_edits.edit_unit(visitor.actor, workspace, edit, key=key)
+    back = f"/parks/{quote(park, safe='')}/units/{quote(unit, safe='')}"
+    return see_other(back, done="edited" if answer.job else "same")
+
+
+def _today(workspace: Workspace) -> str:
+    return workspace.clock().date().isoformat()
+
+
+def _unit(
+    request: Request,
+    visitor: Visitor,
+    told: unit_edits.UnitAnswer,
+    given: Mapping[str, str],
+    wrong: Mapping[str, JiqunError] | None = None,
+) -> Response:
+    language = visitor.language
+    problems = {name: (error.code, *explained(_named(error), language)) for name, error in (wrong or {}).items()}
+    return page(
+        request,
+        visitor,
+        "park_unit.html",
+        status=422 if wrong else 200,
+        keep=False,
+        told=told,
+        recorded=unit_edits.texts(told.record),
+        given=given,
+        fields=FIELDS,
+        titles=TITLES,
+        states=STATES,
+        statuses=[
+            ("", Text("没有记录", "not on record").get(language)),
+            *((s, STATES[s].get(language)) for s in STATUSES),
+        ],
+        problems=problems,
+        edits=_edits(visitor),
+        notes={
+            "edited": visitor.say("Saved. The list of units is made anew in a moment."),
+            "same": visitor.say("Nothing was changed."),
+        },
+    )
+
+
+def _named(error: JiqunError) -> JiqunError:
+    """The error with the words of the form for its attributes."""
+    words: dict[str, dict[str, str]] = {
+        name: {"zh": TITLES[said].zh, "en": TITLES[said].en}
+        for name in ("column", "other")
+        if (said := error.fields.get(name)) in TITLES
+    }
+    if "file" in error.fields:  # the checks speak of files
+        words["file"] = {"zh": "表单", "en": "Form"}
+    return InputError(error.code, **{**error.fields, **words})
 
 
 def _units_file(
