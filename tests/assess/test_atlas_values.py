@@ -11,8 +11,11 @@ import pytest
 from assess_workspace import SEARCH, SIZES, firms, load_firms
 
 from jiqun.assess.atlas_values import Reading, atlas_value
+from jiqun.assess.desk import keep_coverage
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_parts import Given
+from jiqun.assess.framework import framework_of
+from jiqun.assess.panel import gather
 from jiqun.atlas import desk as atlas
 from jiqun.atlas import network_desk
 from jiqun.atlas.leaders import CRITERIA, dependence
@@ -229,6 +232,19 @@ def test_tags_are_those_that_a_diagnosis_was_given(workspace):
             wanted[key[0]] = 100 * sum(not code.startswith("01") for code in own) / len(own)
     assert len(wanted) == 2
     assert values(made, "emerging_share") == pytest.approx(wanted)
+
+
+def test_the_reason_that_is_shown_is_that_of_now(workspace):
+    """Tags that reach too few members are no source of any value, yet what is said of them must change."""
+
+    def why():
+        row = keep_coverage(workspace, gather(workspace, framework_of("health"))).table("coverage")
+        return row.filter(code="emerging_share")["en"].item()
+
+    assert "--tags" in why()
+    given = Given(tags=pl.DataFrame({"code": ["0102"], "tag": ["emerging"]}))
+    diagnose(LOCAL, workspace, DiagnoseRequest(throws=99), given=given)
+    assert why().startswith("No cluster has 30 members")
 
 
 def load_links(workspace, rows, day="2023-05-01", **more):
