@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from assess_workspace import SEARCH, SIZES, firms, load_firms
 
-from jiqun.assess.atlas_values import Reading, atlas_value
+from jiqun.assess.atlas_values import ATLAS_INDICATORS, Reading, atlas_value
 from jiqun.assess.desk import keep_coverage
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_parts import Given
@@ -22,6 +22,7 @@ from jiqun.atlas.leaders import CRITERIA, dependence
 from jiqun.atlas.reading import Which, find_run
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Text
+from jiqun.report.tables import MOST_CHARACTERS
 
 
 def reading(workspace=None, *, members=None, digital=None, **has):
@@ -52,6 +53,14 @@ def cells(rows):
 
 PAIRED = [(f"c{k}", code, 10) for k in range(8) for code in (("a", "b") if k < 4 else ("x", "y"))]
 """Four clusters of a and b, four of x and y: of each pair either goes with the other alone."""
+
+
+@pytest.mark.parametrize(
+    "code", ["related_density", "kinds_of_member", "chain_leaders", "reciprocity", "emerging_share"]
+)
+def test_how_it_is_computed_fits_the_cell_that_shows_it(code):
+    how = ATLAS_INDICATORS[code].how
+    assert max(len(how.zh), len(how.en)) <= MOST_CHARACTERS
 
 
 def test_related_density_is_the_mean_over_what_a_cluster_lacks():

@@ -466,16 +466,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     "related_density": AtlasIndicator(
         Text(
             "集群所缺(区位商 < 1)四位类别的关联密度的平均；类别间关联按同在一个集群；不计企业少于 5 家的类别和已归类成员少于 10 个的集群(我们的选择)",
-            "mean relatedness density of the classes of four digits that a cluster lacks (location quotient below 1), classes being related by sharing "
-            "clusters; without classes of fewer than 5 firms and clusters with fewer than 10 classed members (our choice)",
+            "mean relatedness density of the four-digit classes it lacks (LQ < 1), related by sharing clusters; classes of ≥ 5 firms, clusters of ≥ 10 classed members (ours)",
         ),
         _related_density, "run", by_rows=True,
     ),
     "kinds_of_member": AtlasIndicator(
         Text(
             "企业、高校、院所、基金、协会中集群已有的种类；按名称用词判定；名录所收太少的种类，以及小到按机会也会缺某一种类(5%)的集群不计(我们的选择)",
-            "kinds that a cluster has, of firms, universities, institutes, funds and associations; told by words of names; without kinds of which the "
-            "register has too few, and clusters so small that they would lack a kind by chance (5 %; our choice)",
+            "kinds it has of firms, universities, institutes, funds, associations, by words of names; without kinds too rare and clusters too small to tell (5 %; ours)",
         ),
         _kinds_of_member, "run", by_rows=True,
     ),
@@ -511,8 +509,7 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     "chain_leaders": AtlasIndicator(
         Text(
             "链主排名第一(无他者全面领先)、且至少一个客户或供应方有一半依赖它的成员数；成员的已知客户和供应方合计少于 20 个的集群不计(我们的选择)",
-            "members of the first rank of chain leaders (none is ahead in everything) on which a customer or supplier depends for at least half; not where "
-            "members have fewer than 20 known customers and suppliers together (our choice)",
+            "first-rank chain leaders on which a customer or supplier depends for at least half; not where members have fewer than 20 customers and suppliers (ours)",
         ),
         _chain_leaders, "network", by_rows=False,
     ),
