@@ -10,15 +10,19 @@ import polars as pl
 import pytest
 from assess_workspace import SEARCH, SIZES, firms, load_firms
 
-from jiqun.assess.atlas_values import Reading, atlas_value
+from jiqun.assess.atlas_values import ATLAS_INDICATORS, Reading, atlas_value
+from jiqun.assess.desk import keep_coverage
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_parts import Given
+from jiqun.assess.framework import framework_of
+from jiqun.assess.panel import gather
 from jiqun.atlas import desk as atlas
 from jiqun.atlas import network_desk
 from jiqun.atlas.leaders import CRITERIA, dependence
 from jiqun.atlas.reading import Which, find_run
 from jiqun.core.actor import LOCAL
 from jiqun.core.document import Text
+from jiqun.report.tables import MOST_CHARACTERS
 
 
 def reading(workspace=None, *, members=None, digital=None, **has):
@@ -49,6 +53,14 @@ def cells(rows):
 
 PAIRED = [(f"c{k}", code, 10) for k in range(8) for code in (("a", "b") if k < 4 else ("x", "y"))]
 """Four clusters of a and b, four of x and y: of each pair either goes with the other alone."""
+
+
+@pytest.mark.parametrize(
+    "code", ["related_density", "kinds_of_member", "chain_leaders", "reciprocity", "emerging_share"]
+)
+def test_how_it_is_computed_fits_the_cell_that_shows_it(code):
+    how = ATLAS_INDICATORS[code].how
+    assert max(len(how.zh), len(how.en)) <= MOST_CHARACTERS
 
 
 def test_related_density_is_the_mean_over_what_a_cluster_lacks():
@@ -229,6 +241,19 @@ def test_tags_are_those_that_a_diagnosis_was_given(workspace):
             wanted[key[0]] = 100 * sum(not code.startswith("01") for code in own) / len(own)
     assert len(wanted) == 2
     assert values(made, "emerging_share") == pytest.approx(wanted)
+
+
+def test_the_reason_that_is_shown_is_that_of_now(workspace):
+    """Tags that reach too few members are no source of any value, yet what is said of them must change."""
+
+    def why():
+        row = keep_coverage(workspace, gather(workspace, framework_of("health"))).table("coverage")
+        return row.filter(code="emerging_share")["en"].item()
+
+    assert "--tags" in why()
+    given = Given(tags=pl.DataFrame({"code": ["0102"], "tag": ["emerging"]}))
+    diagnose(LOCAL, workspace, DiagnoseRequest(throws=99), given=given)
+    assert why().startswith("No cluster has 30 members")
 
 
 def load_links(workspace, rows, day="2023-05-01", **more):

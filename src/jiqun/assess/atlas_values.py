@@ -18,6 +18,8 @@ from jiqun.assess.ailments.risks import LEAST_FIRMS as LEAST_TAGGED
 from jiqun.assess.ailments.unconnected import CHANCE, LEAST_LINKS
 from jiqun.assess.diagnosis import kind_name
 from jiqun.assess.diagnosis_parts import Given
+from jiqun.assess.parks_desk import Assessed, assessed
+from jiqun.assess.vacancy import area_shares
 from jiqun.atlas import chain_desk
 from jiqun.atlas.chain_places import OPEN, UNKNOWN
 from jiqun.atlas.chain_records import kept as kept_chains
@@ -93,6 +95,11 @@ class Reading:
         return self.workspace.result(kind_name(self.run.digital))
 
     @cached_property
+    def parks(self) -> Assessed | None:
+        """The latest assessment of parks, whether or not it is of what is loaded and was searched."""
+        return assessed(self.workspace)
+
+    @cached_property
     def network(self) -> StoredResult | None:
         """The analysis of links, if it looked at this run."""
         found = self.workspace.result(NETWORK)
@@ -158,6 +165,8 @@ class Reading:
         for name, result in (("core", self.core), ("network", self.network), ("diagnosis", self.diagnosis)):
             if result:
                 found[name] = Source(result.kind, result.id, self.run.as_of)
+        if self.parks:
+            found["parks"] = Source(self.parks.result.kind, self.parks.result.id, str(self.parks.values["as_of"]))
         for name, (result, _) in self.chains.items():
             found[f"chain {name}"] = Source(result.kind, result.id, self.run.as_of)
         return found
@@ -319,6 +328,35 @@ def _emerging_share(reading: Reading) -> Answer:
     return _rows(found, 100 * pl.col("new") / pl.col("told"))
 
 
+def _occupancy(reading: Reading) -> Answer:
+    told = reading.parks
+    if told is None:
+        return Text(
+            "载体还没有评估：装载载体后运行“jiqun parks assess”。",
+            "Parks are not assessed: load carriers, then run `jiqun parks assess`.",
+        )
+    if not told.current or reading.register not in {one.digest for one in told.result.lineage.inputs}:
+        return Text(
+            "载体评估所用的载体或名录不是现在装载、识别过的那份：识别集群后再运行“jiqun parks assess”。",
+            "The assessment of parks is of other carriers than are loaded, or another register than was searched: search, then run `jiqun parks assess` again.",
+        )
+    tenants = told.of("tenants").select("park_id", id="organisation").join(reading.members, on="id")
+    if tenants.is_empty():
+        return Text("没有园区的租户是集群成员。", "No tenant of a park is a member of a cluster.")
+    most = tenants.group_by("park_id", "cluster_id").len("n").sort("n", "cluster_id", descending=[True, False])
+    areas = told.parks(reading.workspace).found.parks.select("total_m2", "let_m2", "open_m2", park_id="id")
+    parks = most.unique("park_id", keep="first", maintain_order=True).join(areas, on="park_id")
+    found = _rows(
+        parks.group_by("cluster_id").agg(pl.col("total_m2", "let_m2", "open_m2").sum()), 100 * area_shares()["share"]
+    )
+    if found.is_empty():
+        return Text(
+            "没有一个集群，其园区至少一半的面积知道是否已租。",
+            "In no cluster is it known of half of the area of its parks whether it is let.",
+        )
+    return found
+
+
 def _net_entry(reading: Reading) -> Answer:
     before = reading.run.before(reading.workspace)
     if before is None:
@@ -466,16 +504,14 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     "related_density": AtlasIndicator(
         Text(
             "集群所缺(区位商 < 1)四位类别的关联密度的平均；类别间关联按同在一个集群；不计企业少于 5 家的类别和已归类成员少于 10 个的集群(我们的选择)",
-            "mean relatedness density of the classes of four digits that a cluster lacks (location quotient below 1), classes being related by sharing "
-            "clusters; without classes of fewer than 5 firms and clusters with fewer than 10 classed members (our choice)",
+            "mean relatedness density of the four-digit classes it lacks (LQ < 1), related by sharing clusters; classes of ≥ 5 firms, clusters of ≥ 10 classed members (ours)",
         ),
         _related_density, "run", by_rows=True,
     ),
     "kinds_of_member": AtlasIndicator(
         Text(
             "企业、高校、院所、基金、协会中集群已有的种类；按名称用词判定；名录所收太少的种类，以及小到按机会也会缺某一种类(5%)的集群不计(我们的选择)",
-            "kinds that a cluster has, of firms, universities, institutes, funds and associations; told by words of names; without kinds of which the "
-            "register has too few, and clusters so small that they would lack a kind by chance (5 %; our choice)",
+            "kinds it has of firms, universities, institutes, funds, associations, by words of names; without kinds too rare and clusters too small to tell (5 %; ours)",
         ),
         _kinds_of_member, "run", by_rows=True,
     ),
@@ -486,6 +522,13 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
             "half, have one",
         ),
         _emerging_share, "diagnosis", by_rows=True,
+    ),
+    "occupancy": AtlasIndicator(
+        Text(
+            "集群各园区已租面积之和 ÷ 知道是否已租的面积之和，截至载体评估之日；园区归入其已匹配租户最多的集群；一半以上面积未知的集群不计(我们的选择)",
+            "area let ÷ area known to be let or not, on the day parks were assessed for; a park is of the cluster of most matched tenants; not below half known (ours)",
+        ),
+        _occupancy, "parks", by_rows=True,
     ),
     "net_entry": AtlasIndicator(
         Text(
@@ -511,8 +554,7 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     "chain_leaders": AtlasIndicator(
         Text(
             "链主排名第一(无他者全面领先)、且至少一个客户或供应方有一半依赖它的成员数；成员的已知客户和供应方合计少于 20 个的集群不计(我们的选择)",
-            "members of the first rank of chain leaders (none is ahead in everything) on which a customer or supplier depends for at least half; not where "
-            "members have fewer than 20 known customers and suppliers together (our choice)",
+            "first-rank chain leaders on which a customer or supplier depends for at least half; not where members have fewer than 20 customers and suppliers (ours)",
         ),
         _chain_leaders, "network", by_rows=False,
     ),

@@ -5,6 +5,7 @@ Who may see everything sees the latest; others see what was published, and that 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ from jiqun.assess.stored import efficiency_tables, index_tables, restored_index,
 from jiqun.atlas.reading import sees_all
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import MeasureInputError, UsageError, WorkspaceError
-from jiqun.core.lineage import Lineage, Source
+from jiqun.core.lineage import Lineage, Source, canonical_json
 from jiqun.core.progress import Progress, silent
 from jiqun.core.remarks import Remark
 from jiqun.store import StoredResult, Workspace
@@ -154,6 +155,8 @@ def keep_coverage(workspace: Workspace, found: Gathered) -> StoredResult:
         "framework_digest": found.framework.digest,
         "basis": found.basis,
         "year": found.year,
+        # why something is missing may change with what is no source of any value
+        "reasons": hashlib.sha256(canonical_json(found.coverage.to_dicts())).hexdigest(),
     }
     lineage = Lineage("assess.coverage", VERSION, parameters, found.sources(workspace))
     values: dict[str, Any] = {"units": found.units.height, "remarks": [asdict(one) for one in found.remarks]}

@@ -218,6 +218,12 @@ class Assessed:
         rows = self.result.table("findings")
         return from_frame(rows if park_id is None else rows.filter(pl.col("unit") == park_id))
 
+    def parks(self, workspace: Workspace) -> Parks:
+        """The parks as of the day that was asked about; those of the load that is there now, so ask where `current`."""
+        asked = self.result.lineage.parameters
+        day = date.fromisoformat(str(asked["as_of"]))
+        return parks_now(workspace, as_of=day, max_age_days=int(asked["max_age_days"]))
+
     @property
     def values(self) -> Mapping[str, Any]:
         """What was counted."""

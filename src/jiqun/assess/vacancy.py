@@ -123,7 +123,7 @@ def occupancy(carriers: Any, *, as_of: date, spoken: date | None = None, max_age
         .filter(pl.Series(leaf))
         .group_by("kind")
         .agg(units=pl.len(), no_area=(pl.col("total_m2") == 0).sum(), **{c: pl.col(c).sum() for c in _AREAS})
-        .with_columns(**_shares())
+        .with_columns(**area_shares())
         .sort("kind")
     )
     names = nodes["path"].filter(pl.Series(contradicting))
@@ -135,8 +135,15 @@ def occupancy(carriers: Any, *, as_of: date, spoken: date | None = None, max_age
 _AREAS = ("total_m2", "let_m2", "open_m2", "vacant_m2", "reserved_m2", "works_m2")
 
 
-def _shares() -> dict[str, pl.Expr]:
-    """share, low, high of areas added up."""
+def area_shares() -> dict[str, pl.Expr]:
+    """share, low, high of areas added up, as `occupancy` has them: expressions over total_m2, let_m2, open_m2 入驻率.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"total_m2": [100.0, 100.0], "let_m2": [30.0, 30.0], "open_m2": [40.0, 60.0]})
+    >>> rows.select(**area_shares()).rows()
+    [(0.5, 0.3, 0.7), (None, 0.3, 0.9)]
+    """
     total, let, open_ = (pl.col(name) for name in _AREAS[:3])
     decided = total - open_
     some = pl.when(total > 0)
@@ -290,7 +297,7 @@ def _parks(
     schema = {"park_id": pl.String, **dict.fromkeys(named, pl.Float64), "spells": pl.Int64, "ended": pl.Int64}
     lasting = pl.DataFrame(medians, schema=schema, orient="row")
     tops = tree.parks.select("id", "name", "kind", "region_code", "city", "lon", "lat")
-    tops = tops.join(held.select("id", *_AREAS), on="id", maintain_order="left").with_columns(**_shares())
+    tops = tops.join(held.select("id", *_AREAS), on="id", maintain_order="left").with_columns(**area_shares())
     tops = tops.join(counts, left_on="id", right_on="park_id", how="left", maintain_order="left")
     tops = tops.join(lasting, left_on="id", right_on="park_id", how="left", maintain_order="left")
     whole = [name for name, kind in tops.schema.items() if kind.is_integer()]
