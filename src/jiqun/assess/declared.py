@@ -1,6 +1,15 @@
 """Everything that the room offers to the doors 评估对外: its operations and its jobs."""
 
-from jiqun.assess import belts_room, benchmark_room, commands, diagnosis_room, operations, parks_room, stage_desk
+from jiqun.assess import (
+    belts_room,
+    benchmark_room,
+    commands,
+    diagnosis_room,
+    green_room,
+    operations,
+    parks_room,
+    stage_desk,
+)
 from jiqun.assess.room import ROOM
 from jiqun.store.jobs import Handler
 
@@ -20,6 +29,7 @@ __all__ = [
     "benchmark_room",
     "commands",
     "diagnosis_room",
+    "green_room",
     "operations",
     "parks_room",
 ]
