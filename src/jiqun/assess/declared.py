@@ -5,6 +5,7 @@ from jiqun.assess import (
     benchmark_room,
     commands,
     diagnosis_room,
+    green_room,
     operations,
     parks_room,
     stage_desk,
@@ -30,6 +31,7 @@ __all__ = [
     "benchmark_room",
     "commands",
     "diagnosis_room",
+    "green_room",
     "operations",
     "parks_room",
 ]

@@ -303,16 +303,13 @@ def run_frontier(
     """
     actor.require("assess.run_frontier", *RUNS)
     progress("indicators", 0, 1)
-    frame, year, source = _compared(workspace, choice)
+    frame, year, source = compared(workspace, choice)
     progress("indicators", 1, 1)
     remarks = []
     columns = [*choice.inputs, *choice.outputs, *choice.undesirable]
     if choice.drop:
-        gone = frame.filter(pl.any_horizontal(pl.col(name).is_null() for name in columns))
-        if gone.height:
-            names = ", ".join(gone["unit"].head(8)) + (", …" if gone.height > 8 else "")  # as in `panel`
-            remarks.append(asdict(Remark.of("JQ-ASSESS-074", count=gone.height, units=names)))
-        frame = frame.drop_nulls(columns)
+        frame, gone = complete(frame, columns)
+        remarks += [asdict(one) for one in gone]
     parameters = _plain(asdict(choice)) | {"year": year}
     lineage = Lineage("assess.dea", VERSION, parameters, (source,))
     kind = kind_of(FRONTIER, choice.name)
@@ -331,8 +328,14 @@ def run_frontier(
     return workspace.put_result(kind, lineage, tables, values)
 
 
-def _compared(workspace: Workspace, choice: FrontierChoice) -> tuple[pl.DataFrame, int, Source]:
-    """Unit and a column for every input and output, in one year."""
+def compared(workspace: Workspace, choice: FrontierChoice) -> tuple[pl.DataFrame, int, Source]:
+    """Unit and a column for every input and output, in one year 所比较的数值; with that year and what was read.
+
+    Raises
+    ------
+    WorkspaceError, UsageError, MeasureInputError
+        As `run_frontier`; JQ-ASSESS-024: the year has none of the values.
+    """
     snapshot = workspace.snapshot("indicators")
     wanted = [*choice.inputs, *choice.outputs, *choice.undesirable]
     scan = workspace.scan("indicators", snapshot.id).filter(pl.col("value").is_not_null())
@@ -360,6 +363,23 @@ def _compared(workspace: Workspace, choice: FrontierChoice) -> tuple[pl.DataFram
     wide = rows.pivot(on="indicator", index="unit", values="value", maintain_order=True)
     absent_now = [pl.lit(None, pl.Float64).alias(name) for name in wanted if name not in wide.columns]
     return wide.with_columns(absent_now).sort("unit").select("unit", *dict.fromkeys(wanted)), int(year), snapshot.input
+
+
+def columns_loaded(workspace: Workspace, *, most: int = 500) -> tuple[str, ...]:
+    """Codes of the table of indicators that have values, in their order 有数值的指标; none where it is not loaded."""
+    if not workspace.history("indicators"):
+        return ()
+    scan = workspace.scan("indicators").filter(pl.col("value").is_not_null())
+    return tuple(scan.select(pl.col("indicator").unique().sort().head(most)).collect()["indicator"])
+
+
+def complete(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, tuple[Remark, ...]]:
+    """The units that have all values, and a remark that names those which do not 数值齐全的单元."""
+    gone = frame.filter(pl.any_horizontal(pl.col(name).is_null() for name in columns))
+    if gone.is_empty():
+        return frame, ()
+    names = ", ".join(gone["unit"].head(8)) + (", …" if gone.height > 8 else "")  # as in `panel`
+    return frame.drop_nulls(columns), (Remark.of("JQ-ASSESS-074", count=gone.height, units=names),)
 
 
 def publish_index(

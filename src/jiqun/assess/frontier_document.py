@@ -140,7 +140,7 @@ def efficiency_document(found: Efficiency, origin: Source) -> Document:
     )
     blocks: tuple[Block, ...] = (
         figures,
-        *_told(found.remarks),
+        *told(found.remarks),
         Section(
             "scores-section",
             Text(f"{count} 个单元中 {best} 个有效", f"{best} of {count} units are efficient"),
@@ -171,7 +171,7 @@ def productivity_document(found: Productivity, origin: Source) -> Document:
         ("intervals", Text("置信区间", "Intervals"), found.intervals),
     ]
     blocks: tuple[Block, ...] = (
-        *_told(found.remarks),
+        *told(found.remarks),
         *(
             Section(f"{name}-section", title, (_table(name, title, rows, origin),))
             for name, title, rows in sections
@@ -192,7 +192,7 @@ def productivity_document(found: Productivity, origin: Source) -> Document:
     return Document(Text("生产率变化", "Productivity change"), orientation, blocks, lineage)
 
 
-def _told(remarks: tuple[Remark, ...]) -> tuple[Paragraph, ...]:
+def told(remarks: tuple[Remark, ...]) -> tuple[Paragraph, ...]:
     """What one has to know, with what to do."""
     return tuple(
         Paragraph(Text(f"{r.message.zh}{r.hint.zh}", f"{r.message.en} {r.hint.en}"), "caution") for r in remarks

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
-from jiqun.assess.frontier_document import MOST_BARS, RETURNS
+from jiqun.assess.frontier_document import MOST_BARS, RETURNS, told
 from jiqun.assess.green_efficiency import Green
 from jiqun.core.document import (
     Bar,
@@ -23,6 +25,7 @@ from jiqun.core.document import (
     Text,
 )
 from jiqun.core.lineage import Lineage, Source
+from jiqun.core.remarks import Remark
 from jiqun.report.formats import cell
 from jiqun.report.markup import LANGUAGES
 
@@ -96,15 +99,25 @@ _SEEN = 5e-4
 """Changes below are not seen in three digits."""
 
 
-def green_document(found: Green, origin: Source) -> Document:
-    """The report of `jiqun.assess.green` 绿色效率报告; `origin` is the table that was read."""
+def green_document(
+    found: Green, origin: Source, *, year: int | None = None, remarks: tuple[Remark, ...] = ()
+) -> Document:
+    """The report of `jiqun.assess.green` 绿色效率报告.
+
+    `origin` is the table that was read, `year` the one of its years that was compared, where it has years; `remarks` say
+    which units were left out.
+    """
     section = green_section(found, origin)
     columns = found.columns
     used = {"inputs": list(columns.inputs), "outputs": list(columns.outputs), "undesirable": list(columns.undesirable)}
     returns = RETURNS[found.returns]
     subtitle = Text(f"SBM 模型，{returns.zh}", f"slacks-based measure, {returns.en}")
-    lineage = Lineage("assess.green", "1", {"returns": found.returns, **used}, (origin,))
-    return Document(Text("绿色效率", "Green efficiency"), subtitle, (section,), lineage)
+    parameters: dict[str, Any] = {"returns": found.returns, **used}
+    if year is not None:
+        parameters["year"] = year
+        subtitle = Text(f"{year} 年，{subtitle.zh}", f"{year}, {subtitle.en}")
+    lineage = Lineage("assess.green", "1", parameters, (origin,))
+    return Document(Text("绿色效率", "Green efficiency"), subtitle, (*told(remarks), section), lineage)
 
 
 def _whole(value: int) -> Text:

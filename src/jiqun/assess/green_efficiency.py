@@ -111,9 +111,7 @@ def green(
     >>> found.scores.filter(pl.col("unit") == "C").select(pl.col("with_bad", "without_bad").round(3)).row(0)
     (1.0, 0.667)
     """
-    if not bad:
-        raise MeasureInputError("JQ-ASSESS-126", columns=", ".join([*inputs, *outputs]))
-    columns = unit_tables.columns_of(inputs, outputs, bad, unit)
+    columns = green_columns(inputs, outputs, bad, unit)
     given: dict[str, Any] = {"unit": unit, "inputs": inputs, "outputs": outputs, "force": force}
     whole = dea(frame, **given, undesirable=bad, model="sbm", returns=returns)
     alone = dea(frame, **given, model="sbm", returns=returns)
@@ -136,6 +134,19 @@ def green(
     )
     slacks = whole.slacks.with_columns(share=pl.col("slack") / pl.col("value"))
     return Green(scores, _intensity(table, unit, columns), slacks, specifications, columns, returns)
+
+
+def green_columns(inputs: Sequence[str], outputs: Sequence[str], bad: Sequence[str], unit: str = "unit") -> Columns:
+    """The columns of `green`, each once and some of each kind.
+
+    Raises
+    ------
+    MeasureInputError
+        JQ-ASSESS-126: no undesirable output; JQ-ASSESS-045: no input, no output, or a column twice.
+    """
+    if not bad:
+        raise MeasureInputError("JQ-ASSESS-126", columns=", ".join([*inputs, *outputs]))
+    return unit_tables.columns_of(inputs, outputs, bad, unit)
 
 
 def _specifications(

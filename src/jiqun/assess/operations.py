@@ -468,12 +468,9 @@ def uncertainty(actor: Actor, workspace: Workspace, request: One) -> SureAnswer:
 def frontiers(actor: Actor, workspace: Workspace, request: Nothing) -> FrontiersAnswer:
     """The stored frontiers, and the columns that one can be made of."""
     del actor, request
-    columns: list[str] = []
-    if workspace.history("indicators"):
-        scan = workspace.scan("indicators").filter(pl.col("value").is_not_null())
-        columns = scan.select(pl.col("indicator").unique().sort()).collect()["indicator"].to_list()
+    columns = desk.columns_loaded(workspace)
     stored = [desk.latest(workspace, desk.FRONTIER, name) for name in desk.frontiers(workspace)]
-    return FrontiersAnswer(rows=tuple(_frontier_row(one) for one in stored), columns=tuple(columns[:500]))
+    return FrontiersAnswer(rows=tuple(_frontier_row(one) for one in stored), columns=columns)
 
 
 @ROOM.operation("frontier", "效率前沿", "Show a frontier", roles=sorted(SEES_ALL))

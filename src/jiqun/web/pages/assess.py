@@ -32,6 +32,7 @@ MORE: tuple[tuple[str, Text, frozenset[str]], ...] = (
     ("/assess/stage", Text("演进阶段", "Stage"), frozenset(SEES_ALL)),
     ("/assess/readiness", Text("准备度", "Readiness"), frozenset(SEES_ALL)),
     ("/assess/frontier", Text("效率前沿", "Efficiency frontier"), frozenset(SEES_ALL)),
+    ("/assess/green", Text("绿色效率", "Green efficiency"), frozenset(SEES_ALL)),
     ("/assess/belts", Text("产业带", "Industry belts"), frozenset(READERS)),
     ("/assess/benchmark", Text("对标", "Benchmark"), frozenset(READERS)),
 )
