@@ -27,7 +27,7 @@ from jiqun.roster.names import Normaliser
 from jiqun.store import Snapshot, StoredResult, Workspace
 
 TABLE, KIND = "carriers", "carriers"
-METHOD, VERSION = "assess.carriers", "2"
+METHOD, VERSION = "assess.carriers", "3"
 ASSESS = "assess.assess_parks"
 DRAWS, SEED = 999, 20240501
 _DIGITAL_DIGITS, _CODE_DIGITS, _CITY_DIGITS = 4, 3, 4

@@ -33,7 +33,7 @@ from jiqun.taxonomy import EDITION
 from jiqun.taxonomy import name as class_name
 
 STAGE, READINESS = "stage", "readiness"
-METHODS = {STAGE: ("assess.stage", "1"), READINESS: ("assess.readiness", "1")}
+METHODS = {STAGE: ("assess.stage", "1"), READINESS: ("assess.readiness", "2")}
 JOB = "assess.assess_readiness"
 MOST_UNITS = 200
 """Units on the page of stages."""

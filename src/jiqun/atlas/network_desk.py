@@ -39,7 +39,7 @@ from jiqun.store import Snapshot, StoredResult, Workspace
 from jiqun.store.database import table
 
 KIND = "network"
-METHOD, VERSION = "atlas.network", "2"
+METHOD, VERSION = "atlas.network", "3"
 SIZES = ("employees", "revenue_cny", "size", "registered_capital_cny")
 """What sizes a firm where nobody says: the first of these that most firms have."""
 TOP = 5

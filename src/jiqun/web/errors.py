@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from jiqun.core.document import Text
 from jiqun.core.errors import (
     InputError,
     JiqunError,
@@ -174,6 +175,24 @@ def _of_kind(error: JiqunError) -> int:
 def explained(error: JiqunError, language: Language) -> tuple[str, str]:
     """What was wrong and what to do, for a form that is shown again."""
     return _words(error.code, language, error.fields)
+
+
+def refused_value(title: Text, given: str, expected: Text) -> UsageError:
+    """JQ-ASSESS-032 in the words of a form: what a field is for, what was given, what it may be."""
+    what, may = ({"zh": text.zh, "en": text.en} for text in (title, expected))
+    return UsageError("JQ-ASSESS-032", what=what, value=given.strip()[:80] or "—", expected=may)
+
+
+def by_field(
+    wrong: Mapping[str, JiqunError], fields: Iterable[str], language: Language
+) -> tuple[list[tuple[str, str, str, str]], dict[str, str]]:
+    """What is wrong with a form: field, code, words and hint of each, in the order of the fields; and the text at each field.
+
+    An error of no field ("") comes first.
+    """
+    names = list(fields)
+    told = [(name, wrong[name].code, *explained(wrong[name], language)) for name in ("", *names) if name in wrong]
+    return told, dict.fromkeys(names, "") | {name: f"{words} {hint}".strip() for name, _, words, hint in told}
 
 
 def _words(code: str, language: Language, fields: Mapping[str, Any]) -> tuple[str, str]:

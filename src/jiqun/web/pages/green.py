@@ -16,9 +16,8 @@ from jiqun.assess.annual_report import shortened
 from jiqun.core.document import Document, Text
 from jiqun.core.errors import JiqunError
 from jiqun.store import Workspace
-from jiqun.web.errors import explained
+from jiqun.web.errors import by_field, refused_value
 from jiqun.web.pages import atlas_parts as parts
-from jiqun.web.pages.readiness import refused_value
 from jiqun.web.render import page
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
@@ -118,20 +117,20 @@ def _page(
     wrong: Mapping[str, JiqunError] | None = None,
     **shown: Any,
 ) -> Response:
-    held = wrong or {}
-    told = [(name, error.code, *explained(error, visitor.language)) for name, error in held.items()]
+    columns = desk.columns_loaded(workspace)
+    told, errors = by_field(wrong or {}, TITLES, visitor.language)
     years = [str(year) for year in room.years_loaded(workspace)]
     return page(
         request,
         visitor,
         "green.html",
-        status=422 if held else 200,
+        status=422 if wrong else 200,
         given=given,
-        wrong=told,
-        errors=dict.fromkeys(TITLES, "") | {name: f"{words} {hint}".strip() for name, _, words, hint in told},
+        wrong=told if columns else [("", *rest) for _, *rest in told],  # without columns there is no form
+        errors=errors,
         titles=TITLES,
         kinds=COLUMNS,
-        columns=desk.columns_loaded(workspace),
+        columns=columns,
         years=[(year, year) for year in years],
         imports=not visitor.actor.roles.isdisjoint(desk.RUNS),
         most=room.MOST_UNITS,

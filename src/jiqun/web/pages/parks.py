@@ -19,7 +19,7 @@ from jiqun.core.errors import InputError, JiqunError
 from jiqun.report.fragment import fragment
 from jiqun.report.markup import Html
 from jiqun.store import Workspace
-from jiqun.web.errors import explained
+from jiqun.web.errors import by_field
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
@@ -225,7 +225,7 @@ def _unit(
     wrong: Mapping[str, JiqunError] | None = None,
 ) -> Response:
     language = visitor.language
-    problems = {name: (error.code, *explained(_named(error), language)) for name, error in (wrong or {}).items()}
+    told_wrong, errors = by_field({name: _named(error) for name, error in (wrong or {}).items()}, FIELDS, language)
     return page(
         request,
         visitor,
@@ -242,7 +242,8 @@ def _unit(
             ("", Text("没有记录", "not on record").get(language)),
             *((s, STATES[s].get(language)) for s in STATUSES),
         ],
-        problems=problems,
+        wrong=told_wrong,
+        errors=errors,
         edits=_edits(visitor),
         notes={
             "edited": visitor.say("Saved. The list of units is made anew in a moment."),

@@ -21,7 +21,7 @@ from jiqun.core.document import Document, Text
 from jiqun.core.errors import JiqunError, Language, PermissionDeniedError, UsageError, WorkspaceError
 from jiqun.store import StoredResult, Workspace
 from jiqun.taxonomy.tables import digital_entries
-from jiqun.web.errors import explained
+from jiqun.web.errors import by_field, refused_value
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.render import page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
@@ -113,14 +113,6 @@ EXPECTED = {
 }
 AT = {"JQ-ASSESS-097": "region", "JQ-TAXONOMY-004": "industry"}
 """The field that an error of the desk speaks of; others stand at the top of the form."""
-
-
-def refused_value(title: Text, given: str, expected: Text) -> UsageError:
-    """JQ-ASSESS-032 with the words of the form."""
-    said = {"zh": expected.zh, "en": expected.en}
-    return UsageError(
-        "JQ-ASSESS-032", what={"zh": title.zh, "en": title.en}, value=given.strip()[:80] or "—", expected=said
-    )
 
 
 @router.get(BASE)
@@ -215,8 +207,7 @@ def _page(
         tail = parts.suffix(query)
         drawn = parts.drawn_once(result.path, BASE, visitor.language, query, lambda: readiness_document(shown))
     language = visitor.language
-    held = wrong or {}
-    told = [(name, held[name].code, *explained(held[name], language)) for name in ("", *TITLES) if name in held]
+    told, errors = by_field(wrong or {}, TITLES, language)
     return page(
         request,
         visitor,
@@ -229,7 +220,7 @@ def _page(
         loaded=bool(workspace.history("organisations")),
         given=given,
         wrong=told,
-        errors=dict.fromkeys(TITLES, "") | {name: f"{words} {hint}".strip() for name, _, words, hint in told},
+        errors=errors,
         boxes=BOXES,
         titles=TITLES,
         regions=_regions(workspace) if not visitor.actor.roles.isdisjoint(EDITS) else [],
