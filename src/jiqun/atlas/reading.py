@@ -35,6 +35,8 @@ RESERVED_SIZES = frozenset({"employees", "revenue_cny", "registered_capital_cny"
 """Sizes that are not for everybody."""
 HISTORY = 24
 """How many runs a history goes back."""
+HELD_BYTES = 8_000_000
+"""The members of a run are held in memory where their file is no larger: some 200,000 firms."""
 _KIND = "clusters"
 T = TypeVar("T")
 
@@ -320,11 +322,16 @@ def _classes(folder: Path) -> pl.DataFrame:
     return measured.select(columns).sort("cluster_id", "n", "digital_code", descending=[False, True, False])
 
 
+@lru_cache(maxsize=4)
+def _held(path: Path) -> pl.LazyFrame:
+    return pl.read_parquet(path, glob=False).lazy()
+
+
 def _scanned(folder: Path, wanted: pl.Expr, *columns: str) -> pl.DataFrame:
-    """Rows of `members`, read from the file without holding the rest."""
+    """Rows of `members`: of a small file from memory, of a large one read without holding the rest."""
     path = folder / "members.parquet"
     try:
-        rows = pl.scan_parquet(path, glob=False).filter(wanted)
+        rows = (_held(path) if path.stat().st_size <= HELD_BYTES else pl.scan_parquet(path, glob=False)).filter(wanted)
         return (rows.select(columns) if columns else rows).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise WorkspaceError("JQ-STORE-016", path=path) from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 
@@ -34,7 +35,7 @@ class Lineage:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Source, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of the canonical JSON of all fields, in hex."""
         return hashlib.sha256(canonical_json(asdict(self))).hexdigest()

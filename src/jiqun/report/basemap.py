@@ -108,13 +108,14 @@ def _grid(view: Region) -> tuple[Html, dict[Size, list[Box]]]:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     lines, texts = [], []
     boxes: dict[Size, list[Box]] = {size: [] for size in SIZES}
-    for lon in _multiples(west, east, step):
-        x = float(view(np.array([lon]), np.array([north]))[0][0])
+    lons, lats = _multiples(west, east, step), _multiples(south, north, step)
+    across, _ = view(np.array(lons, dtype=np.float64), np.full(len(lons), north))
+    _, down = view(np.full(len(lats), west), np.array(lats, dtype=np.float64))
+    for lon, x in zip(lons, across.tolist(), strict=True):
         lines.append(f"M{num(x)} 0V{num(view.height)}")
         east_of = (lon + 180) % 360 - 180
         texts.append((x, view.height, f"{abs(east_of):.{digits}f}°{_side(east_of, 'E', 'W')}", "middle"))
-    for lat in _multiples(south, north, step):
-        y = float(view(np.array([west]), np.array([lat]))[1][0])
+    for lat, y in zip(lats, down.tolist(), strict=True):
         lines.append(f"M0 {num(y)}H{num(view.width)}")
         texts.append((0.0, y, f"{abs(lat):.{digits}f}°{_side(lat, 'N', 'S')}", "start"))
     out = [element("path", d="".join(lines), class_="grid")]

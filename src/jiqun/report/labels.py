@@ -32,6 +32,12 @@ class Box:
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return width * height if width > 0 and height > 0 else 0.0
 
+    def touches(self, other: Box) -> bool:
+        """Whether it shares area with another box."""
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
     def holds(self, other: Box) -> bool:
         """Whether another box lies inside."""
         return (
@@ -148,7 +154,7 @@ def place(
             break
         best: tuple[float, Label] | None = None
         for order, label in enumerate(_candidates(mark, font) if mark.text else ()):
-            if not bounds.holds(label.box) or any(label.box.overlap(other) > 0 for other in fixed):
+            if not bounds.holds(label.box) or any(map(label.box.touches, fixed)):
                 continue
             covered = avoid.covered(label.box) / label.box.area
             cost = covered + 0.02 * order

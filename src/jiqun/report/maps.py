@@ -136,15 +136,16 @@ def circles(bubbles: Sequence[Bubble], views: Sequence[Projection]) -> list[Circ
     """Bubbles inside the views, the largest first; areas are proportional to `Bubble.area`."""
     drawable = sorted((bubble for bubble in bubbles if 0 < bubble.area < math.inf), key=lambda bubble: -bubble.area)
     largest = _LARGEST[type(views[0])]
-    out = []
-    for bubble in drawable:
-        for view in views:
-            inside, x, y = seen(view, np.array([bubble.lon]), np.array([bubble.lat]))
-            if inside[0]:
-                r = largest * math.sqrt(bubble.area / drawable[0].area)
-                out.append(Circle(bubble, float(x[0]), float(y[0]), r))
-                break
-    return out
+    at = np.array([(bubble.lon, bubble.lat) for bubble in drawable], dtype=np.float64).reshape(-1, 2)
+    placed: dict[int, Circle] = {}
+    left = np.arange(len(drawable))
+    for view in views:
+        inside, x, y = seen(view, *at[left].T)
+        for index, cx, cy in zip(left[inside].tolist(), x.tolist(), y.tolist(), strict=True):
+            bubble = drawable[index]
+            placed[index] = Circle(bubble, cx, cy, largest * math.sqrt(bubble.area / drawable[0].area))
+        left = left[~inside]
+    return [placed[index] for index in sorted(placed)]
 
 
 def shade_step(shade: float) -> int:

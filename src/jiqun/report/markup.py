@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import cache
 from html import escape
 
 from jiqun.core.document import Text
@@ -18,6 +20,7 @@ TAGS: dict[Language, str] = {"zh": "zh-Hans", "en": "en"}
 
 LANGUAGES: tuple[Language, ...] = Voice.languages
 
+_SPECIAL = re.compile("[&<>\"']")
 _VOID = frozenset({"meta", "input", "br", "hr", "col", "link"})
 
 
@@ -32,7 +35,10 @@ class Html(str):
 
 def text(content: str) -> Html:
     """Escaped text; unseen characters are made visible (`jiqun.core.text.visible`)."""
-    return content if isinstance(content, Html) else Html(escape(visible(content)))
+    if isinstance(content, Html):
+        return content
+    shown = visible(content)
+    return Html(escape(shown) if _SPECIAL.search(shown) else shown)
 
 
 def join(parts: Iterable[str], between: str = "") -> Html:
@@ -52,14 +58,17 @@ def element(tag: str, *children: str, **attributes: str | float | bool | None) -
     for name, value in attributes.items():
         if value is None or value is False:
             continue
-        parts.append(" " + name.rstrip("_").replace("_", "-"))
-        if value is not True:
-            parts.append(f'="{text(str(value))}"')
+        parts.append(_attribute(name) if value is True else f'{_attribute(name)}="{text(str(value))}"')
     parts.append(">")
     if tag not in _VOID:
         parts += map(text, children)
         parts.append(f"</{tag}>")
     return Html("".join(parts))
+
+
+@cache
+def _attribute(name: str) -> str:
+    return " " + name.rstrip("_").replace("_", "-")
 
 
 def told(content: Text) -> dict[Language, str]:
@@ -70,8 +79,8 @@ def told(content: Text) -> dict[Language, str]:
     >>> told(Text("集群", ""))
     {'zh': '集群', 'en': '集群'}
     """
-    said: dict[Language, str] = {"zh": content.zh or content.en, "en": content.en or content.zh}
-    return {language: said[language] for language in voice().languages}
+    zh, en = content.zh or content.en, content.en or content.zh
+    return {language: zh if language == "zh" else en for language in voice().languages}
 
 
 def both(content: Text, tag: str = "span", **attributes: str | float | bool | None) -> Html:

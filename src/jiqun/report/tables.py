@@ -108,10 +108,13 @@ def check_row(table: Table, index: int) -> tuple[Cell, ...]:
 
 def shown_cell(value: Cell, column: Column) -> Html:
     """One cell in both languages, cut where it is very long."""
-    zh, en = (clipped(cell(value, column.kind, language, column.digits), MOST_CHARACTERS) for language in ("zh", "en"))
-    if zh == en == MISSING:
+    shown = {
+        language: clipped(cell(value, column.kind, language, column.digits), MOST_CHARACTERS)
+        for language in voice().languages
+    }
+    if all(said == MISSING for said in shown.values()):
         return element("span", MISSING, class_="na")
-    return both(Text(zh, en))
+    return both(Text(shown.get("zh", ""), shown.get("en", "")))
 
 
 def csv(table: Table) -> bytes:

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,7 +26,10 @@ _PREFIX = re.compile(r"[0-9a-f]{4,64}")
 
 @dataclass(frozen=True)
 class StoredResult:
-    """One result as it was stored. `id` is `lineage.digest`; `jiqun` the version that made it."""
+    """One result as it was stored. `id` is `lineage.digest`; `jiqun` the version that made it.
+
+    Its readers share `lineage` and `values`, which are not to be changed.
+    """
 
     kind: str
     id: str
@@ -104,22 +109,25 @@ def read_result(root: Path, kind: str, entry: ResultEntry, *, current: bool) -> 
     folder = root / result_path(kind, entry.id)
     path = folder / "result.json"
     try:
-        body = json.loads(path.read_bytes())
-        lineage = body["lineage"]
-        inputs = tuple(Source(**source) for source in lineage.pop("inputs"))
-        return StoredResult(
-            kind=kind,
-            id=entry.id,
-            lineage=Lineage(**lineage, inputs=inputs),
-            created=entry.created,
-            jiqun=body["jiqun"],
-            values=body["values"],
-            tables=tuple(body["tables"]),
-            current=current,
-            path=folder,
-        )
+        state = path.stat()
+        body = _body(path, state.st_mtime_ns, state.st_size)
+        return StoredResult(kind=kind, id=entry.id, created=entry.created, current=current, path=folder, **body)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise WorkspaceError("JQ-STORE-016", path=path) from error
+
+
+@lru_cache(maxsize=64)
+def _body(path: Path, *_: int) -> dict[str, Any]:
+    """What a `result.json` says, read again only if the file is another: pages ask for the same few at every visit."""
+    body = json.loads(path.read_bytes())
+    lineage = body["lineage"]
+    inputs = tuple(Source(**source) for source in lineage.pop("inputs"))
+    return {
+        "lineage": Lineage(**lineage, inputs=inputs),
+        "jiqun": body["jiqun"],
+        "values": body["values"],
+        "tables": tuple(body["tables"]),
+    }
 
 
 def find_result(kind: str, state: KindState, wanted: str) -> ResultEntry:

@@ -19,10 +19,11 @@ from jiqun.atlas.chain_records import shipped
 from jiqun.store import Workspace
 from jiqun.web import api, assets, errors, i18n
 from jiqun.web.attempts import attempts
-from jiqun.web.pages import import_files
+from jiqun.web.pages import clusters, import_files
 from jiqun.web.rooms import PAGES, ROOMS, UPLOADS
 from jiqun.web.settings import WebSettings
 from jiqun.web.shell import Shell
+from jiqun.web.turns import Turns
 from jiqun.web.visitor import form_key, guard
 
 
@@ -39,7 +40,8 @@ def make_app(workspace: Workspace, settings: WebSettings | None = None) -> FastA
         assets.assets()
         i18n.catalogue()
         shipped()
-        form_key(workspace.path)  # before the first visitor waits for them
+        form_key(workspace.path)
+        await run_in_threadpool(clusters.prepare, workspace)  # before the first visitor waits for them
         yield
         await run_in_threadpool(flush, workspace)
 
@@ -65,5 +67,6 @@ def make_app(workspace: Workspace, settings: WebSettings | None = None) -> FastA
     app.openapi = partial(api.describe, app)  # type: ignore[method-assign]
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
+    app.add_middleware(Turns)
     app.add_middleware(Shell, settings=app.state.settings)
     return app

@@ -14,9 +14,11 @@ from jiqun.atlas.documents.words import (
     largest_table,
     members_map,
     placed_by_text,
+    places_of,
     plural,
     shade,
     times,
+    towns_of,
 )
 from jiqun.atlas.listing import EVENTS, country_text, ratio_text
 from jiqun.atlas.reading import RESERVED_SIZES, published
@@ -374,7 +376,8 @@ class Told:
                     )
                 )
             )
-        blocks.append(members_map(row, members, self._largest(row, largest)))
+        places = places_of(members)
+        blocks.append(members_map(row, places, towns_of(places), self._largest(row, largest)))
         return Section(row["cluster_id"], Text(f"{rank}. {place.zh}", f"{rank}. {place.en}"), tuple(blocks))
 
     def _largest(self, row: dict[str, Any], largest: pl.DataFrame) -> Table:

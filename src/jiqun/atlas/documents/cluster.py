@@ -263,7 +263,7 @@ class ClusterTold:
         table = Table(
             f"{self.row['cluster_id']}-places", title, columns, rows, self.subject.register, self.run.as_of, note=note
         )
-        return members_map(self.row, self.members, table)
+        return members_map(self.row, places, towns, table)
 
     def makes(self) -> tuple[Block, ...]:
         """Classes of the members, and how much they weigh here against all clusters."""

@@ -144,9 +144,8 @@ def towns_of(places: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def members_map(row: dict[str, Any], members: pl.DataFrame, table: Table) -> Figure:
-    """Where the members of a cluster are, and its outline."""
-    places = places_of(members)
+def members_map(row: dict[str, Any], places: pl.DataFrame, towns: pl.DataFrame, table: Table) -> Figure:
+    """Where the members of a cluster are (`places_of`, `towns_of`), and its outline."""
     bubbles = tuple(
         Bubble(
             lon=point["lon"],
@@ -161,9 +160,8 @@ def members_map(row: dict[str, Any], members: pl.DataFrame, table: Table) -> Fig
     hull = shapely.from_wkt(row["hull_wkt"])
     outline = rings(hull)
     shapes = (Shape(outline, Text("", "")),) if outline else ()
-    towns = towns_of(places)
     top = (towns if towns.height else places).row(0, named=True)
-    busiest, share = place_text(top), percent(top["n"] / members.height)
+    busiest, share = place_text(top), percent(top["n"] / places["n"].sum())
     return Figure(
         id=f"{row['cluster_id']}-map",
         title=Text(

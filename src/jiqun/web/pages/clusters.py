@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -19,13 +20,16 @@ from jiqun.atlas.network_desk import KIND as NETWORK
 from jiqun.atlas.reading import Run, Which, current_links, find_run, searched, sees_all
 from jiqun.atlas.subject import subject_of
 from jiqun.core.document import Document, Text
+from jiqun.core.errors import JiqunError
 from jiqun.core.sheets import neutralise
+from jiqun.report.fragment import fragment
+from jiqun.report.markup import LANGUAGES
 from jiqun.store import Workspace
 from jiqun.taxonomy import name as class_name
 from jiqun.taxonomy.tables import digital_entries
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.pages.follow import following
-from jiqun.web.render import page, see_other
+from jiqun.web.render import environment, page, see_other
 from jiqun.web.visitor import Visitor, VisitorDep, WorkspaceDep
 
 router = APIRouter()
@@ -37,6 +41,17 @@ SORTS = {
 }
 Id = Annotated[str, Path(pattern=r"^c\d{4,9}$")]
 Key = Annotated[str, Form(min_length=8, max_length=200)]
+
+
+def prepare(workspace: Workspace) -> None:
+    """Read and draw once what every page of a cluster rests on: templates, coastlines, the tables of the run."""
+    with suppress(JiqunError):
+        run = find_run(workspace, Which())
+        document = cluster_document(workspace, run.result, str(run.clusters["cluster_id"].first()), linked=True)
+        for language in LANGUAGES:
+            for template in ("base.html", "cluster.html"):
+                environment(language).get_template(template)
+            fragment(document, language, twin=lambda _: {})
 
 
 @router.get("/clusters")
