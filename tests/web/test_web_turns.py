@@ -46,6 +46,26 @@ async def _pause(seconds: float = 0.0) -> None:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
     monkeypatch.setattr(turns, "MOMENT", 60.0)
+    monkeypatch.setattr(turns, "AT_ONCE", 1)
+
+
+def test_several_at_once(monkeypatch):
+    monkeypatch.setattr(turns, "AT_ONCE", 2)
+
+    async def run() -> None:
+        pages = Pages()
+        app = Turns(pages)
+        tasks = [pages.ask(app, f"/{number}") for number in range(4)]
+        await _pause()
+        assert pages.began == ["/0", "/1"]
+        pages.open["/1"].set()
+        await _pause()
+        assert pages.began == ["/0", "/1", "/2"]
+        for event in pages.open.values():
+            event.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
 
 
 def test_pages_are_made_one_at_a_time_in_order_of_arrival():

@@ -10,11 +10,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Response
 
 from jiqun.accounts import operations as accounts
-from jiqun.accounts.follows import Follow
+from jiqun.accounts.follows import Follow, follows_it
 from jiqun.atlas.listing import EVENTS
 from jiqun.atlas.reading import Run
 from jiqun.core.document import Text
-from jiqun.core.operation import MOST, PageRequest
 from jiqun.store import Workspace
 from jiqun.web.pages.atlas_parts import run_query, suffix
 from jiqun.web.render import local, see_other
@@ -56,8 +55,7 @@ def following(visitor: Visitor, workspace: Workspace, kind: Kind, subject: str) 
     """What the button is for and whether it is followed already; None for who is signed out."""
     if visitor.account is None:
         return None
-    mine = accounts.my_follows(visitor.actor, workspace, PageRequest(limit=MOST)).items
-    return kind, subject, any(one.kind == kind and one.subject == subject for one in mine)
+    return kind, subject, follows_it(workspace, visitor.account.id, kind, subject)
 
 
 def told(workspace: Workspace, rows: Iterable[accounts.FollowRow | Follow]) -> Iterator[Followed]:
