@@ -11,6 +11,7 @@ from pydantic import Field
 
 from jiqun.assess.ailments.governance import frontier_finding, governance_finding
 from jiqun.assess.ailments.homogeneity import (
+    LEAST_PERIODS,
     LEVEL,
     Homogeneity,
     homogeneity,
@@ -48,7 +49,7 @@ from jiqun.taxonomy import EDITION
 from jiqun.taxonomy.tables import digital_entries
 
 OPERATION = "assess.diagnose"
-METHOD, VERSION = "assess.diagnose", "2"
+METHOD, VERSION = "assess.diagnose", "3"
 MOST_LOADS = 5
 """Loads of the register, of as many dates, over which similarity is followed."""
 EMPTY = pl.DataFrame(
@@ -295,7 +296,7 @@ def _trend(
         return Finding(
             **common, state="unknown",
             sentence=Text(f"只有 {told.height} 个可比的时点，说不上趋势。", f"There are {told.height} dates that can be compared, too few for a trend."),
-            varies=varies, evidence=told, missing=(Text("至少四个不同日期的登记册", "registers of at least four dates"),),
+            varies=varies, evidence=told, missing=(Text(f"至少 {LEAST_PERIODS} 个不同日期的登记册", f"registers of at least {LEAST_PERIODS} dates"),),
             action=Text("每年装载一次登记册。", "Load the register every year."),
         ), told  # fmt: skip
     found = p < LEVEL and slope < 0

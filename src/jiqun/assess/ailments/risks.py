@@ -14,6 +14,7 @@ import polars as pl
 
 from jiqun.assess.ailments.unconnected import wilson
 from jiqun.assess.findings import Finding, Severity
+from jiqun.core.arrays import Integers
 from jiqun.core.document import Text
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.frames import as_polars
@@ -152,7 +153,8 @@ def dependence_finding(
 ) -> Finding:
     """Dependence on few outside suppliers or technologies 对外部少数供应方或技术的依赖.
 
-        statistic = Σ_s (w_s / w)²  over outside suppliers s,   outside = w / all that comes to members
+        statistic = Σ_{i ≠ j} Σ_s w_is w_js / Σ_{i ≠ j} w_i w_j   over customers i, j and outside suppliers s
+        outside = w / all that comes to members
 
     Parameters
     ----------
@@ -164,6 +166,9 @@ def dependence_finding(
 
     Returns
     -------
+    The statistic is the Herfindahl index of outside supply, the chance that two amounts come from the same supplier, over
+    amounts of different customers: with few customers, Σ_s (w_s / w)² would be too high, since each customer's own purchases
+    agree with themselves.
     Found where the lower bound lies at 0.25 or above and at least half of all comes from outside; high where one
     supplier has half of what comes from outside for certain (lower bound >= 0.5), else medium (ours). The interval (95 %) is of
     customers drawn anew. Unknown with fewer than ten customers that have such links from outside.
@@ -202,8 +207,7 @@ def dependence_finding(
         share=pl.col("weight").sum() / out,
     )
     by = by.sort("share", "_supplier", descending=[True, False]).drop("_supplier")
-    statistic = float((by["share"] ** 2).sum())
-    low, high = _resampled(beyond, draws, seed)
+    statistic, low, high = _concentration(beyond, draws, seed)
     found = low >= CONCENTRATED and out >= OUTSIDE * total
     top = by.row(0, named=True)
     return Finding(
@@ -218,18 +222,25 @@ def dependence_finding(
     )  # fmt: skip
 
 
-def _resampled(beyond: pl.DataFrame, draws: int, seed: int) -> tuple[float, float]:
-    """Bounds of the index over customers drawn with replacement."""
-    s, c = (np.unique(beyond[name].to_list(), return_inverse=True)[1] for name in ("_supplier", "_customer"))
-    weight = beyond["weight"].cast(pl.Float64).to_numpy()
+def _concentration(beyond: pl.DataFrame, draws: int, seed: int) -> tuple[float, float, float]:
+    """The index over pairs of different customers, and its bounds over customers drawn with replacement."""
+    cells = beyond.group_by("_supplier", "_customer").agg(pl.col("weight").cast(pl.Float64).sum())
+    cells = cells.sort("_supplier", "_customer")
+    s, c = (np.unique(cells[name].to_list(), return_inverse=True)[1] for name in ("_supplier", "_customer"))
+    weight = cells["weight"].to_numpy() / cells["weight"].sum()
+    many = int(c.max()) + 1
+    bought, itself = np.bincount(c, weight), np.bincount(c, weight**2)
+
+    def index(times: Integers) -> float:
+        square = times.astype(np.float64) ** 2
+        pairs = (times @ bought) ** 2 - square @ bought**2
+        same = (np.bincount(s, weight * times[c]) ** 2).sum() - square @ itself
+        return float(same / pairs) if pairs > 0 else np.nan  # NaN: one customer drawn only
+
     rng = np.random.default_rng(seed)
-    found = np.empty(draws)
-    for draw in range(draws):
-        times = np.bincount(rng.integers(0, c.max() + 1, c.max() + 1), minlength=c.max() + 1)
-        sums = np.bincount(s, weight * times[c])
-        found[draw] = ((sums / sums.sum()) ** 2).sum() if sums.sum() > 0 else np.nan
+    found = [index(np.bincount(rng.integers(0, many, many), minlength=many)) for _ in range(draws)]
     low, high = np.nanquantile(found, [0.025, 0.975])
-    return float(low), float(high)
+    return index(np.ones(many, np.int64)), float(low), float(high)
 
 
 def lock_in_finding(unit: str, history: Any, *, draws: int = DRAWS, seed: int = 20240501) -> Finding:
