@@ -325,6 +325,34 @@ def test_research_that_is_cut_off_is_found_against_all_firms():
         assert research_finding("c", linked, register=held, share=share).state == "unknown"
 
 
+def test_kinds_that_are_missing_by_accident_are_rarely_found():
+    """Four kinds, each absent by accident in one of 23 clusters: at least one is in one of six, found in fewer than one in twenty."""
+    rng, n, share = np.random.default_rng(5), 120, 0.026
+    kinds = ("university", "institute", "finance", "association", "firm")
+    register = {kind: 26 if kind != "firm" else 896 for kind in kinds}
+    drawn = rng.multinomial(n, [share] * 4 + [1 - 4 * share], size=400)
+    assert (drawn[:, :4] == 0).any(axis=1).mean() > 0.1
+    found = [missing_kinds("c", dict(zip(kinds, map(int, row), strict=True)), register).state for row in drawn]
+    assert found.count("found") < 0.05 * 400
+    none = missing_kinds("c", {"firm": n}, register)
+    assert (none.state, none.severity) == ("found", "high")  # all four at once is no accident
+
+
+def test_no_link_to_research_is_news_only_where_there_should_have_been_some():
+    register = {"firm": 500, "university": 5, "institute": 5}
+    few = research_finding("c", {"firm": 40}, register=register, share=0.03)  # none of 40: a chance of 0.3
+    assert few.state == "unknown"
+    assert "122" in few.missing[0].en  # 0.97 ** 122 is the first below 0.025
+    assert research_finding("c", {"firm": 122}, register=register, share=0.03).severity == "high"
+    rng = np.random.default_rng(3)
+    told = [
+        research_finding("c", {"university": int(k), "firm": n - int(k)}, register=register, share=share).state
+        for n, share in ((20, 0.15), (40, 0.1), (130, 0.03))
+        for k in rng.binomial(n, share, 400)
+    ]
+    assert told.count("found") < 0.025 * len(told)
+
+
 def test_wilson_bounds_match_the_roots_of_their_equation():
     for hits, n in ((0, 20), (7, 20), (20, 20), (3, 1000)):
         for bound in wilson(hits, n):
@@ -378,6 +406,11 @@ def test_governance_takes_the_last_year_other_names_and_other_bounds():
     twice = pl.concat([governed(**GOOD), governed(body=0)], how="vertical_relaxed")
     with pytest.raises(MeasureInputError, match="JQ-ASSESS-082"):
         governance_finding("c1", twice)
+    place = governed(**dict.fromkeys(GOOD, 0.0)).with_columns(
+        unit=pl.lit("南京")
+    )  # a place that has the cluster's name
+    own = pl.concat([governed(**GOOD), place], how="vertical_relaxed")
+    assert governance_finding("c1", own, names=("南京",)).state == "not_found"
 
 
 def test_checks_count_at_their_bound_and_quarters_do_not_count():
@@ -432,6 +465,19 @@ def test_dependence_on_few_outside_suppliers():
     assert dependence_finding("c", purchases([1.0], customers=9)).state == "unknown"
     with pytest.raises(MeasureInputError, match="JQ-ASSESS-087"):
         dependence_finding("c", purchases([-1.0]))
+
+
+def test_few_customers_that_choose_freely_do_not_depend_on_few():
+    """Ten customers, each of one of five equal suppliers: the plain index is 0.28 on average, twice that of its own pairs left out."""
+    rng = np.random.default_rng(4)
+    told = []
+    for chosen in rng.integers(0, 5, (60, 10)):
+        rows = [(f"s{s}", f"m{c}", 1.0, True) for c, s in enumerate(chosen)]
+        frame = pl.DataFrame(rows, schema=["supplier", "customer", "weight", "outside"], orient="row")
+        told.append(dependence_finding("c", frame, draws=199))
+    assert np.mean([one.statistic for one in told]) == pytest.approx(0.2, abs=0.02)
+    assert [one.state for one in told].count("found") <= 1
+    assert all(one.low <= one.statistic <= one.high for one in told)
 
 
 def history(counts: list[list[int]]) -> pl.DataFrame:

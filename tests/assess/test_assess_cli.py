@@ -109,3 +109,19 @@ def test_frameworks_of_the_workspace_are_listed_shown_and_written(run, filled, t
     written = tmp_path / "copy.toml"
     assert run("assess", "frameworks", "mine", "-w", filled.path, "-o", written)[0] == 0
     assert written.read_text(encoding="utf-8") == FRAMEWORK
+
+
+def test_files_and_options_that_cannot_be_used_are_refused_with_a_code(run, tmp_path):
+    table, weights = tmp_path / "t.csv", tmp_path / "w.csv"
+    table.write_text("unit,energy_intensity,pue\n" + "".join(f"u{i},{i + 1},{(i * 7) % 5 + 1}\n" for i in range(12)))
+    weights.write_text("code,weight\n")
+    code, _, err = run("assess", "index", table, "-F", "green", "--available", "--weights", weights)
+    assert (code, "JQ-ASSESS-032" in err) == (2, True), err
+    code, _, err = run("assess", "uncertainty", table, "-F", "green", "--available", "--seed", "-1")
+    assert code == 2
+    assert "--seed" in err
+    table.write_text("unit,a,b\n" + "".join(f"u{i},{i + 1}e307,{i + 2}\n" for i in range(12)))
+    for model in ("radial", "sbm"):
+        code, _, err = run("assess", "dea", table, "-i", "a", "-y", "b", "--model", model)
+        assert (code, "JQ-ASSESS-017" in err) == (1, True), err
+        assert "Warning" not in err

@@ -21,11 +21,22 @@ from jiqun.report.tables import MOST_CHARACTERS
 
 DAY = date(2023, 5, 1)
 # park: (area, status, tenant) of each unit; a tenant `Boulder 1` is the register's firm of that name
-ELM = [(100, "let", "Boulder 1"), (300, "let", "Boulder 2"), (50, "let", "Oulu 1"), (450, "vacant", None)]
-OAK = [(50, "let", "Boulder 3"), (150, None, None)]
-TIED = [(60, "let", "Cambridge 1"), (20, "let", "Grenoble 1"), (20, "vacant", None)]
-YEW = [(40, "let", "Oulu 2"), (60, None, None)]
+ELM = [
+    (100, "let", "Boulder 1"), (150, "let", "Boulder 2"), (150, "let", "Boulder 4"), (50, "let", "Oulu 1"),
+    (450, "vacant", None),
+]  # fmt: skip
+OAK = [(20, "let", "Boulder 3"), (20, "let", "Boulder 5"), (10, "let", "Boulder 6"), (150, None, None)]
+TIED = [
+    *((20, "let", f"Cambridge {k}") for k in (1, 2, 3)), (10, "let", "Grenoble 1"), (5, "let", "Grenoble 2"),
+    (5, "let", "Grenoble 3"), (20, "vacant", None),
+]  # fmt: skip
+YEW = [(20, "let", "Oulu 2"), (10, "let", "Oulu 3"), (10, "let", "Oulu 4"), (60, None, None)]
 FIR = [(900, "let", "nobody known"), (10, "let", "lone 1")]
+FEW = [(400, "let", "Boulder 7"), (400, "let", "Boulder 8")]
+MIXED = [
+    *((100, "let", f"Boulder {k}") for k in (9, 10, 11)), *((100, "let", f"Oulu {k}") for k in (5, 6)),
+    *((100, "let", f"lone {k}") for k in (2, 3)),
+]  # fmt: skip
 
 
 def load(workspace, parks):
@@ -42,11 +53,11 @@ def load(workspace, parks):
 
 @pytest.fixture
 def parked(workspace):
-    """Clusters whose firms are called by city and number, and five parks; not assessed."""
+    """Clusters whose firms are called by city and number, and seven parks; not assessed."""
     named = firms().with_columns(name=pl.col("id").str.slice(2).str.replace("-", " "))
     load_firms(workspace, named, "2023-06-01")
     atlas.run(LOCAL, workspace, SEARCH)
-    load(workspace, {"Elm": ELM, "Oak": OAK, "Tied": TIED, "Yew": YEW, "Fir": FIR})
+    load(workspace, {"Elm": ELM, "Oak": OAK, "Tied": TIED, "Yew": YEW, "Fir": FIR, "Few": FEW, "Mixed": MIXED})
     return workspace
 
 
@@ -71,9 +82,9 @@ def test_occupancy_adds_up_the_areas_of_the_parks_in_which_most_tenants_are_of_t
     parks_desk.assess(LOCAL, parked, as_of=DAY)
     city = cities(parked)
     first = min(key for key, name in city.items() if name in {"Cambridge", "Grenoble"})
-    # Elm has two firms of Boulder and one of Oulu: let 450 of 900. Of Oak only a quarter is known (50 let, 150 open), of both
+    # Elm has three firms of Boulder and one of Oulu: let 450 of 900. Of Oak only a quarter is known (50 let, 150 open), of both
     # together 950 of 1,100. The tied park goes to the first by id, not to the greater tenant. Of Yew, which is Oulu's, less
-    # than half is known; of Fir no tenant is in a cluster.
+    # than half is known; of Fir no tenant is in a cluster. Few has but two tenants; of Mixed, three of seven are of one cluster.
     assert dict(told(parked).iter_rows()) == pytest.approx(
         {next(key for key, name in city.items() if name == "Boulder"): 100 * 500 / 950, first: 80.0}
     )
@@ -93,7 +104,7 @@ def test_occupancy_is_missing_where_parks_are_not_assessed_or_others_were(parked
     load(parked, {"Fir": FIR})
     assert "of other carriers" in reason(parked)
     parks_desk.assess(LOCAL, parked, as_of=DAY)
-    assert reason(parked) == "No tenant of a park is a member of a cluster."
+    assert reason(parked) == "In no park are 3 tenants, and half of those matched, members of one cluster."
 
 
 def test_occupancy_is_missing_where_another_register_was_searched(parked):

@@ -175,6 +175,13 @@ def test_chain_leaders_are_first_and_depended_on():
     assert found == {"a": 1, "b": 0}
     # a4 sells to a1 alone: one firm is not counted twice
     assert values(supplied([*STAR, ("a4", "a1")], sizes=big), "chain_leaders") == {"a": 1}
+    # three customers that depend on it make a leader, two do not: each names one supplier
+    pair = [("a1", f"a1{k}") for k in range(10)] + [
+        ("c1", "c2"),
+        ("c1", "c3"),
+        *((f"c{k}", f"c{k + 20}") for k in range(5, 15)),
+    ]
+    assert values(supplied(pair, sizes={"a1": 9.0, "c1": 9.0}), "chain_leaders") == {"a": 1, "c": 0}
     # a2 is greater, a1 depended on by more: nobody beats either
     assert values(supplied(STAR, sizes={"a1": 9.0, "a2": 10.0}), "chain_leaders") == {"a": 2}
 

@@ -245,6 +245,18 @@ def test_missing_values_may_give_their_weight_to_siblings():
     assert (last["unit"], last["rank"], last["index"]) == ("u0", None, None)
 
 
+def test_ranks_among_few_count_as_much_as_ranks_among_many():
+    """The best of three weighs what the best of eight does; without gaps a rank is a rank."""
+    frame = small().with_columns(
+        a=pl.Series([None] * 5 + [1.0, 2.0, 3.0]), b=pl.Series([1.0, 2, 3, 4, 5, 6, 7, 8]), c=pl.Series([8.0, 7, 6, 5, 4, 3, 2, 1])
+    )  # fmt: skip
+    told = framework(LEAVES, TREE, steps={"missing": "renormalise", "normalise": "rank", "screen": 0.0})
+    stage = composite_index(frame, told).stages["normalised"].sort("unit")
+    assert stage["a"].drop_nulls().to_list() == pytest.approx([9 / 4, 9 / 2, 27 / 4])
+    assert stage["a"].mean() == pytest.approx(stage["b"].mean())
+    assert sorted(stage["b"].to_list()) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_units_below_the_screen_are_left_out_and_said():
     table = small().with_columns(without("u0", "a", "b"))
     found = composite_index(table, framework(LEAVES, TREE, steps={"screen": 0.6}))

@@ -153,6 +153,19 @@ def test_the_units_of_the_table_are_rated_where_they_are_no_clusters(workspace):
     assert state == {"beyond_chance": "missing", "variety": "missing", "joint_projects": "used"}
 
 
+def test_units_of_the_table_that_are_ids_of_clusters_bear_their_names(workspace):
+    one, other, *_ = find_run(workspace, Which()).clusters.to_dicts()
+    load_indicators(
+        workspace,
+        indicator_rows({one["cluster_id"]: 1.0, other["cluster_id"]: 2.0, other["name_en"]: 3.0, "Atlantis": 4.0}),
+    )
+    told = gather(workspace, MINE, basis="table").units
+    assert dict(told.select("unit", "en").iter_rows()) == {
+        one["cluster_id"]: one["name_en"], other["cluster_id"]: f"{other['name_en']} ({other['cluster_id']})",
+        other["name_en"]: other["name_en"], "Atlantis": "Atlantis",
+    }  # fmt: skip
+
+
 def test_what_is_missing_is_named_with_its_reason(workspace):
     found = panel(workspace, framework_of("competitiveness"))
     rows = {row["code"]: row for row in found.coverage.to_dicts()}

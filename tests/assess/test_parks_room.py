@@ -200,3 +200,18 @@ def test_a_bound_on_rent_does_not_find_units_whose_rent_is_not_shown():
     request = room.UnitsRequest(status="let", max_rent=50)
     assert room.sought(shown, request, full=True).height == 1
     assert room.sought(shown, request, full=False).is_empty()
+
+
+def test_parks_are_assessed_as_of_their_newest_record_unless_another_day_is_given(workspace):
+    rows = pl.DataFrame(
+        {
+            "name": ["P", "1", "2"], "kind": ["park", "unit", "unit"], "parent": [None, "P", "P"],
+            "area_m2": [None, 100.0, 300.0], "status": [None, "let", "vacant"], "as_of": [None, "2021-02-01", "2021-03-01"],
+        }
+    )  # fmt: skip
+    intake.load(LOCAL, workspace, rows, "carriers", as_of="2021-03-01")
+    told = desk.assess(LOCAL, workspace)
+    assert told.values["as_of"] == "2021-03-01"
+    assert told.values["found"] == 1  # known to be vacant then
+    later = desk.assess(LOCAL, workspace, as_of=date(2024, 1, 1))
+    assert (later.values["as_of"], later.values["found"]) == ("2024-01-01", 0)

@@ -133,6 +133,21 @@ def test_the_public_sees_nothing_before_it_is_published(visit, rated):
     )
 
 
+def test_publishing_opens_values_but_not_the_notes_on_them(visit, workspace):
+    load(workspace, ["A", "B", "成都"], evidence="told in confidence by Oak Ltd")
+    desk.run_index(LOCAL, workspace, desk.IndexChoice(FRAMEWORK, basis="table"))
+    desk.publish_index(LOCAL, workspace, FRAMEWORK)
+    base = f"/assess/index/{FRAMEWORK}"
+    for role in ROLES:
+        browser = visit(role)
+        seen = role in {"operator", "analyst", "auditor"}
+        for path in ("/units/A?lang=en", "/trace.json?unit=A", "/trace/cells.csv?unit=A", "/trace/cells.json?unit=A"):
+            answer = browser.get(f"{base}{path}")
+            assert answer.status_code == 200, path
+            assert ("told in confidence" in answer.text) == seen, (role, path)
+        assert "market_share" in browser.get(f"{base}/trace.json?unit=A").text
+
+
 def test_other_weights_are_tried_without_scripts_and_told(visit, rated):
     browser = visit("auditor")
     plain = browser.get(f"/assess/index/{FRAMEWORK}?lang=en").text

@@ -10,6 +10,7 @@ import zipfile
 import polars as pl
 import pytest
 
+from jiqun.assess import stage_desk
 from jiqun.assess.annual_report import annual_report
 from jiqun.assess.checks import checklist
 from jiqun.assess.declared import HANDLERS
@@ -134,11 +135,22 @@ def test_readiness_is_asked_for_on_its_page_and_answers_as_the_command_does(sign
     asked = ready(workspace).model_copy(update={"old": ("0102", "0304")})
     assert stored.id == assess_readiness(LOCAL, workspace, asked).id
     done = analyst.get("/assess/readiness?lang=en").text
-    assert "Readiness of US" in done
+    assert "Readiness of United States (US) for" in done
     for name, value in (("growth_high", "10"), ("years", "5"), ("old", "0102 0304"), ("old_tax_cny", "")):
         assert re.search(rf'name="{name}" value="{value}"', done), name
     assert signed_in("auditor").post("/assess/readiness", data=said).status_code == 403
     assert 'name="growth_low"' not in signed_in("auditor").get("/assess/readiness").text
+
+
+def test_a_region_of_the_last_search_is_known_without_placing_every_firm(signed_in, workspace, monkeypatch):
+    analyst = signed_in("analyst")
+    said = readiness_form(analyst.get("/assess/readiness").text)
+
+    def placing(*_):
+        pytest.fail("every firm was placed anew")
+
+    monkeypatch.setattr(stage_desk, "with_regions", placing)
+    assert analyst.post("/assess/readiness", data=said).status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def test_who_may_see_it_finds_it_among_the_assessments(browse, signed_in, loaded
         if seen and path in {"", f"?{ASKED}"}:
             check_harmless(answer.text, path)
             assert ("投入" if language == "zh" else "Inputs") in answer.text
+            assert (">unit</th>" in answer.text) is False
 
 
 def test_it_computes_what_the_library_does_and_says_whom_it_left_out(signed_in, loaded):

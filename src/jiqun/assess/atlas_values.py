@@ -41,6 +41,10 @@ PREFECTURE = 4
 """Digits of a division code that name a prefecture-level city 地级市: links across it cross the administrative border."""
 LEAST_CLUSTERS = 10
 """Ours: of fewer clusters it cannot be told which classes go together."""
+LEAST_DEPENDING = 3
+"""Ours: one customer that names one supplier would make of that one a chain leader."""
+LEAST_OF_PARK, HALF_OF_PARK = 3, 0.5
+"""Ours: of a park's matched tenants, so many and such a share must be members of the cluster that it is counted to."""
 VALUE = {"cluster_id": pl.String, "value": pl.Float64}
 
 
@@ -340,10 +344,18 @@ def _occupancy(reading: Reading) -> Answer:
             "载体评估所用的载体或名录不是现在装载、识别过的那份：识别集群后再运行“jiqun parks assess”。",
             "The assessment of parks is of other carriers than are loaded, or another register than was searched: search, then run `jiqun parks assess` again.",
         )
-    tenants = told.of("tenants").select("park_id", id="organisation").join(reading.members, on="id")
-    if tenants.is_empty():
-        return Text("没有园区的租户是集群成员。", "No tenant of a park is a member of a cluster.")
-    most = tenants.group_by("park_id", "cluster_id").len("n").sort("n", "cluster_id", descending=[True, False])
+    tenants = told.of("tenants").select("park_id", id="organisation").drop_nulls("id")
+    matched = tenants.group_by("park_id").len("matched")
+    most = tenants.join(reading.members, on="id").group_by("park_id", "cluster_id").len("n")
+    most = most.join(matched, on="park_id").filter(
+        pl.col("n") >= LEAST_OF_PARK, pl.col("n") >= HALF_OF_PARK * pl.col("matched")
+    )
+    if most.is_empty():
+        return Text(
+            f"没有园区有 {LEAST_OF_PARK} 家以上、且占已匹配租户一半以上的租户是同一集群的成员。",
+            f"In no park are {LEAST_OF_PARK} tenants, and half of those matched, members of one cluster.",
+        )
+    most = most.sort("n", "cluster_id", descending=[True, False])
     areas = told.parks(reading.workspace).found.parks.select("total_m2", "let_m2", "open_m2", park_id="id")
     parks = most.unique("park_id", keep="first", maintain_order=True).join(areas, on="park_id")
     found = _rows(
@@ -429,7 +441,7 @@ def _chain_leaders(reading: Reading) -> Answer:
             f"没有集群的成员合计有 {LEAST_LINKS} 个以上已知的客户和供应方。",
             f"In no cluster do members have {LEAST_LINKS} known customers and suppliers together.",
         )
-    depended_on = (pl.col("customers_half") > 0) | (pl.col("suppliers_half") > 0)
+    depended_on = pl.max_horizontal("customers_half", "suppliers_half") >= LEAST_DEPENDING
     first = chain_leaders(members, by="cluster_id", top=1)
     return _rows(first.group_by("cluster_id").agg(leaders=depended_on.sum()), pl.col("leaders"))
 
@@ -525,8 +537,8 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     ),
     "occupancy": AtlasIndicator(
         Text(
-            "集群各园区已租面积之和 ÷ 知道是否已租的面积之和，截至载体评估之日；园区归入其已匹配租户最多的集群；一半以上面积未知的集群不计(我们的选择)",
-            "area let ÷ area known to be let or not, on the day parks were assessed for; a park is of the cluster of most matched tenants; not below half known (ours)",
+            "集群各园区已租面积之和 ÷ 知道是否已租的面积之和，截至载体评估之日；园区归入其已匹配租户至少一半且至少三家所属的集群；一半以上面积未知的集群不计(我们的选择)",
+            "let ÷ known area on the day parks were assessed for; a park is of the cluster of half of its matched tenants, at least 3; not below half known (ours)",
         ),
         _occupancy, "parks", by_rows=True,
     ),
@@ -553,8 +565,8 @@ ATLAS_INDICATORS: Mapping[str, AtlasIndicator] = {
     ),
     "chain_leaders": AtlasIndicator(
         Text(
-            "链主排名第一(无他者全面领先)、且至少一个客户或供应方有一半依赖它的成员数；成员的已知客户和供应方合计少于 20 个的集群不计(我们的选择)",
-            "first-rank chain leaders on which a customer or supplier depends for at least half; not where members have fewer than 20 customers and suppliers (ours)",
+            "链主排名第一(无他者全面领先)、且至少三个客户或三个供应方各有一半依赖它的成员数；成员的已知客户和供应方合计少于 20 个的集群不计(我们的选择)",
+            "first-rank chain leaders on which 3 customers, or 3 suppliers, depend for half; not where members have fewer than 20 customers and suppliers (ours)",
         ),
         _chain_leaders, "network", by_rows=False,
     ),

@@ -122,7 +122,8 @@ def checklist(name: str) -> Checklist:
 def latest(indicators: Any, unit: str | tuple[str, ...], *, year: int | None = None) -> pl.DataFrame:
     """indicator, year, value, evidence of a unit: of each indicator the last yearly value, at most of `year` 最新年度值.
 
-    `unit`: its name, or the names and ids that it goes by. Rows without a value and quarters are left out.
+    `unit`: its name, or its id and the names that it goes by; in one year what is said under the id counts before what is said
+    under a name, which a place may share with the cluster. Rows without a value and quarters are left out.
 
     Raises
     ------
@@ -137,6 +138,9 @@ def latest(indicators: Any, unit: str | tuple[str, ...], *, year: int | None = N
     )
     if year is not None:
         rows = rows.filter(pl.col("year") <= year)
+    own = rows.filter(pl.col("unit") == names[0])
+    others = rows.filter(pl.col("unit") != names[0])
+    rows = pl.concat([own, others.join(own, on=["indicator", "year"], how="anti", maintain_order="left")])
     twice = rows.group_by("indicator", "year").agg(n=pl.col("value").n_unique()).filter(pl.col("n") > 1)
     if twice.height:
         raise MeasureInputError(

@@ -30,7 +30,7 @@ from jiqun.store import StoredResult, Workspace
 
 RUNS: tuple[Role, ...] = ("operator", "analyst")
 PUBLISHES: tuple[Role, ...] = ("operator",)
-VERSION = "2"
+VERSION = "3"
 MOST_UNITS = 1500
 """Units whose ranks are compared in pairs."""
 INDEX, SURE, FRONTIER = "index", "uncertainty", "frontier"

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from jiqun.assess.ailments.governance import frontier_finding, governance_finding
 from jiqun.assess.ailments.homogeneity import (
+    LEAST_PERIODS,
     LEVEL,
     Homogeneity,
     homogeneity,
@@ -28,6 +29,7 @@ from jiqun.assess.ailments.risks import (
     virtual_finding,
 )
 from jiqun.assess.ailments.unconnected import linkage_finding, missing_kinds, research_finding
+from jiqun.assess.checks import checklist
 from jiqun.assess.diagnosis_parts import GROUP_DIGITS, MOST_CLUSTERS, Given, Inputs, unit_rows
 from jiqun.assess.findings import Finding, to_frame
 from jiqun.assess.parks_desk import idle_findings
@@ -48,7 +50,7 @@ from jiqun.taxonomy import EDITION
 from jiqun.taxonomy.tables import digital_entries
 
 OPERATION = "assess.diagnose"
-METHOD, VERSION = "assess.diagnose", "2"
+METHOD, VERSION = "assess.diagnose", "3"
 MOST_LOADS = 5
 """Loads of the register, of as many dates, over which similarity is followed."""
 EMPTY = pl.DataFrame(
@@ -295,7 +297,7 @@ def _trend(
         return Finding(
             **common, state="unknown",
             sentence=Text(f"只有 {told.height} 个可比的时点，说不上趋势。", f"There are {told.height} dates that can be compared, too few for a trend."),
-            varies=varies, evidence=told, missing=(Text("至少四个不同日期的登记册", "registers of at least four dates"),),
+            varies=varies, evidence=told, missing=(Text(f"至少 {LEAST_PERIODS} 个不同日期的登记册", f"registers of at least {LEAST_PERIODS} dates"),),
             action=Text("每年装载一次登记册。", "Load the register every year."),
         ), told  # fmt: skip
     found = p < LEVEL and slope < 0
@@ -324,6 +326,9 @@ def _of_clusters(inputs: Inputs, request: DiagnoseRequest, progress: Progress) -
         if inputs.indicators is not None
         else pl.DataFrame(schema={"unit": pl.String, "indicator": pl.String, "year": pl.Int64, "value": pl.Float64})
     )
+    asked = [check.indicator for check in checklist("governance").checks]
+    indicators = indicators.filter(pl.col("indicator").is_in(asked))
+    coming = {of.kind: inputs.coming(of.kind) for of in (SUPPLIERS, TECHNOLOGIES)}
     for done, row in enumerate(inputs.clusters.to_dicts()):
         unit, names = row["cluster_id"], (row["name_zh"], row["name_en"])
         found.append(governance_finding(unit, indicators, names=names, year=request.year))
@@ -334,7 +339,7 @@ def _of_clusters(inputs: Inputs, request: DiagnoseRequest, progress: Progress) -
         found.append(research_finding(unit, linked.get(unit, {}), register=inputs.register_kinds, share=share))
         found.append(virtual_finding(unit, sectors.get(unit, nothing | {"firms": sizes.get(unit, 0)}), all_sectors))
         for of in (SUPPLIERS, TECHNOLOGIES):
-            links = inputs.coming(of.kind).get(unit, EMPTY)
+            links = coming[of.kind].get(unit, EMPTY)
             found.append(dependence_finding(unit, links, of, seed=request.seed))
         history = inputs.history.get(unit)
         empty = pl.DataFrame(schema={"as_of": pl.String, "industry": pl.String, "n": pl.Int64})

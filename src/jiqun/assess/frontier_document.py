@@ -45,6 +45,7 @@ _ORIENTATIONS = {
     "none": Text("非导向", "not oriented"),
 }
 _TITLES: dict[str, tuple[Text, Kind]] = {
+    "unit": (Text("单元", "Unit"), "text"),
     "score": (Text("效率得分", "Score"), "number"),
     "efficient": (Text("有效", "Efficient"), "text"),
     "super": (Text("超效率", "Super-efficiency"), "number"),
@@ -98,7 +99,7 @@ _LEAST_SURE = (
 
 
 def _table(name: str, title: Text, rows: pl.DataFrame, origin: Source) -> Table:
-    """A frame as a table; the column of units is called as in the file."""
+    """A frame as a table; a column of units that has a name of its own is called as in the file."""
     heads = [_TITLES.get(key, (Text(key, key), "text")) for key in rows.columns]
     columns = tuple(Column(key, *head, digits=3) for key, head in zip(rows.columns, heads, strict=True))
     cells = [tuple(_word(key, value) for key, value in zip(rows.columns, row, strict=True)) for row in rows.iter_rows()]

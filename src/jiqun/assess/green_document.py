@@ -35,6 +35,7 @@ _KINDS = {
     "undesirable": Text("非期望产出", "undesirable output"),
 }
 _TITLES: dict[str, tuple[Text, Kind]] = {
+    "unit": (Text("单元", "Unit"), "text"),
     "with_bad": (Text("含非期望产出", "With undesirable outputs"), "number"),
     "without_bad": (Text("不含", "Without"), "number"),
     "change": (Text("变化", "Change"), "number"),

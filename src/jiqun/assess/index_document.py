@@ -388,10 +388,21 @@ def step_tables(found: CompositeIndex, source: Text, year: str, most: int | None
             yield built_table(name, title, frame, heads, source, year, most)
 
 
+def _plainly(value: Any) -> str:
+    """A parameter of a step as it is written in a framework's file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plainly, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def method_section(framework: Framework) -> Section:
     """How an index is computed, with its parameters."""
     steps = framework.steps
-    told = "; ".join(f"{name} = {value}" for name, value in steps.model_dump(mode="json").items() if value is not None)
+    told = "; ".join(
+        f"{name} = {_plainly(value)}" for name, value in steps.model_dump(mode="json").items() if value is not None
+    )
     return Section(
         "how-known",
         Text("如何得出", "How this is known"),

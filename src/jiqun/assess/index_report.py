@@ -400,8 +400,10 @@ class IndexReport:
         rows = traces(self.found)
         return self.named(built_table("trace", title, rows, UNIT | TRACE, self.source, self.as_of, None, called))
 
-    def trace_document(self, unit: str) -> Document:
+    def trace_document(self, unit: str, *, evidence: bool = True) -> Document:
         """How one score comes about: each value with its source, each step, what each indicator adds.
+
+        Without `evidence`, the notes on where each value is from are left out.
 
         Raises
         ------
@@ -431,8 +433,9 @@ class IndexReport:
         )
         known = {code: called.get(code, Text(code, code)) for code in cells["indicator"].unique()}
         where = built_table(
-            "cells", Text("原始数值与出处", "Values as given, and where they are from"), cells, _CELLS, self.source, self.as_of,
-            None, ("indicator", known),
+            "cells", Text("原始数值与出处", "Values as given, and where they are from"), cells,
+            {name: head for name, head in _CELLS.items() if evidence or name != "evidence"}, self.source, self.as_of, None,
+            ("indicator", known),
         )  # fmt: skip
         where = _worded(where, "origin", ORIGINS)
         lead = Text("没有得分：缺数据。", "No score: data are missing.")

@@ -408,9 +408,16 @@ def standing(actor: Actor, workspace: Workspace, request: StandingRequest) -> St
     return StandingAnswer(rows=tuple(rows))
 
 
+def sees_evidence(actor: Actor) -> bool:
+    """Whether someone may read the notes on where values are from 出处; publishing an index opens its values alone."""
+    return not actor.roles.isdisjoint(SEES_ALL)
+
+
 @ROOM.operation("trace", "得分溯源", "Trace a score", roles=READERS)
 def trace(actor: Actor, workspace: Workspace, request: TraceRequest) -> TraceAnswer:
     """Each value of a unit with its source, what each step made of it, and what it adds to the score.
+
+    `evidence`, which is as whoever filled in the table wrote it, is null for those who see a published index only.
 
     Raises
     ------
@@ -423,6 +430,8 @@ def trace(actor: Actor, workspace: Workspace, request: TraceRequest) -> TraceAns
     rows = shown.found.trace(request.unit)
     now = frame_of(shown.stored, "cells").filter((pl.col("unit") == request.unit) & (pl.col("year") == int(shown.year)))
     cells = now.select("origin", "measure", "evidence", indicator="code")
+    if not sees_evidence(actor):
+        cells = cells.with_columns(evidence=pl.lit(None, pl.String))
     rows = rows.join(cells, on="indicator", how="left", maintain_order="left")
     unit = shown.found.scores.filter(pl.col("unit") == request.unit).row(0, named=True)
     name = shown.names[request.unit]

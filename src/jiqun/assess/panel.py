@@ -368,7 +368,17 @@ def _units(run: Run | None, named: pl.DataFrame | None, basis: Basis) -> pl.Data
         )
     listed = pl.DataFrame(schema={"unit": pl.String, "cluster_id": pl.String}) if named is None else named
     units = listed.select("unit", "cluster_id").unique(maintain_order=True).sort("unit")
-    return units.with_columns(zh="unit", en="unit")
+    if run is None:
+        return units.with_columns(zh="unit", en="unit")
+    called = run.clusters.select("name_zh", "name_en", unit="cluster_id")
+    told = units.join(called, on="unit", how="left", maintain_order="left")
+    return told.select("unit", "cluster_id", zh=_called("name_zh"), en=_called("name_en"))
+
+
+def _called(name: str) -> pl.Expr:
+    """What a unit that is the id of a cluster is called 单元名称: the cluster's name, with the id where several share it."""
+    named, many = pl.col(name), pl.col(name).is_duplicated() | pl.col(name).is_in(pl.col("unit").implode())
+    return pl.when(many).then(pl.format("{} ({})", named, pl.col("unit"))).otherwise(named).fill_null(pl.col("unit"))
 
 
 def _table_cells(named: pl.DataFrame | None, year: int | None, run: Run | None) -> tuple[pl.DataFrame, int]:

@@ -113,7 +113,7 @@ def assess(
 ) -> StoredResult:
     """Match tenants, see whether they belong together, find what stands idle, and store that 评估载体.
 
-    `as_of` is the day asked about, by default today: records older than `max_age_days` say nothing of it.
+    `as_of` is the day asked about, by default that of the newest record; records older than `max_age_days` say nothing of it.
 
     Raises
     ------
@@ -123,7 +123,9 @@ def assess(
         JQ-ASSESS-120: no carriers are loaded.
     """
     actor.require(ASSESS, "operator", "analyst")
-    day, limits = as_of or workspace.clock().date(), thresholds or Thresholds()
+    newest = parks_now(workspace).found.parks["newest"].drop_nulls()
+    day = as_of or (max(newest) if len(newest) else workspace.snapshot(TABLE).as_of)
+    limits = thresholds or Thresholds()
     shown = parks_now(workspace, as_of=day, max_age_days=max_age_days)
     register = workspace.snapshot("organisations") if workspace.history("organisations") else None
     by = reader(workspace, "auto") if register else None

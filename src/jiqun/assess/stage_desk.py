@@ -17,6 +17,7 @@ from jiqun.assess.readiness import Assumptions, Readiness, facility_values, read
 from jiqun.assess.room import ROOM
 from jiqun.assess.stage import Stage, stage
 from jiqun.atlas.classes import classified, reader
+from jiqun.atlas.reading import Which, find_run, searched
 from jiqun.atlas.regions import named, with_regions
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Text
@@ -258,7 +259,13 @@ def assess_readiness(actor: Actor, workspace: Workspace, request: ReadinessReque
     parameters = {**request.model_dump(mode="json"), "taxonomy": EDITION, "text_method": by.digest}
     lineage = Lineage(*METHODS[READINESS], parameters, (*sources, *more))
     tables = {"checks": found.checks, "gates": found.gates, "scenarios": found.scenarios}
-    return workspace.put_result(READINESS, lineage, tables, _told(found))
+    called = named(pl.DataFrame({"region": [request.region]}), gazetteer, level).row(0, named=True)
+    return workspace.put_result(
+        READINESS,
+        lineage,
+        tables,
+        _told(found) | {f"name_{tongue}": called[f"name_{tongue}"] for tongue in ("zh", "en")},
+    )
 
 
 def _values(
@@ -289,6 +296,16 @@ def check(workspace: Workspace, request: ReadinessRequest) -> None:
     class_name(request.industry)
     request.assumed.checked()
     checklist("readiness").with_bounds(request.bounds)
+
+
+def _searched_regions(workspace: Workspace) -> frozenset[str]:
+    """Regions that the last search of the loaded register found firms in, so that not every firm is placed anew; else none."""
+    if None not in searched(workspace):
+        return frozenset()
+    run = find_run(workspace, Which())
+    if run.result.lineage.inputs[0].digest != workspace.snapshot("organisations").digest:
+        return frozenset()
+    return frozenset(run.regions["region"].drop_nulls())
 
 
 def known_region(placed: pl.DataFrame, region: str) -> None:
@@ -373,10 +390,11 @@ def queue_readiness(actor: Actor, workspace: Workspace, request: ReadinessReques
         As `assess_readiness`, before anything is queued.
     """
     check(workspace, request)
-    points = counted(workspace).select(pl.col("^(lon|lat)$")).collect()
-    if {"lon", "lat"} <= set(points.columns):
-        points = with_regions(points, Gazetteer.load(workspace.cache))[0]
-    known_region(points, request.region)
+    if request.region not in _searched_regions(workspace):
+        points = counted(workspace).select(pl.col("^(lon|lat)$")).collect()
+        if {"lon", "lat"} <= set(points.columns):
+            points = with_regions(points, Gazetteer.load(workspace.cache))[0]
+        known_region(points, request.region)
 
     def queue(tx: Transaction) -> JSON:
         payload: dict[str, JSON] = {"request": request.model_dump(mode="json")}

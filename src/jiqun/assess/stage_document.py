@@ -126,9 +126,11 @@ def readiness_document(result: StoredResult) -> Document:
     values: dict[str, Any] = dict(result.values)
     as_of = result.lineage.inputs[0].as_of
     code = values["industry"]
+    at = str(values["region"])
+    region = Text(*(f"{name} ({at})" if name else at for name in (values.get("name_zh"), values.get("name_en"))))
     title = Text(
-        f"{values['region']} 的准备度：{class_name(code, 'zh')}",
-        f"Readiness of {values['region']} for {class_name(code, 'en')}",
+        f"{region.zh} 的准备度：{class_name(code, 'zh')}",
+        f"Readiness of {region.en} for {class_name(code, 'en')}",
     )
     rules = checklist("readiness")
     gates: list[tuple[Cell, ...]] = [
@@ -242,8 +244,8 @@ def _scenarios(result: StoredResult, as_of: str) -> tuple[Block, ...]:
         return (
             Paragraph(
                 Text(
-                    "就业未知：成员的从业人数不足，或没有给出新产业的首批岗位(new_jobs)。",
-                    "Jobs are unknown: too few firms state their employees, or the first jobs of the new industry (new_jobs) are not given.",
+                    "就业未知：成员的从业人数不足，或没有给出新产业的首批岗位。",
+                    "Jobs are unknown: too few firms state their employees, or the first jobs of the new industry are not given.",
                 ),
                 "caution",
             ),

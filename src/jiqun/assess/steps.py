@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from jiqun.assess.framework import Framework, Indicator, Steps
 from jiqun.assess.table import IndexTable, check_varied
-from jiqun.core.arrays import Booleans, Floats
+from jiqun.core.arrays import Floats
 from jiqun.core.errors import MeasureInputError
 
 
@@ -140,22 +140,29 @@ def impute(values: Floats, table: IndexTable, framework: Framework, filled: list
                     out[u, k] = past[found][u, k]
                     filled.append(Filled(u, k, rule, found))
             continue
-        middle = np.nanmean if rule.endswith("mean") else np.nanmedian
-        for u in gaps:
-            peers = values[:, k][_peers(rule, u, table)]
-            if np.isfinite(peers).any():
-                out[u, k] = middle(peers)
-                filled.append(Filled(u, k, rule, None))
+        means = _means(values[:, k], rule, table)
+        for u, mean in ((u, means[u]) for u in gaps if np.isfinite(means[u])):
+            out[u, k] = mean
+            filled.append(Filled(u, k, rule, None))
     return out
 
 
-def _peers(rule: str, unit: int, table: IndexTable) -> Booleans:
+def _means(x: Floats, rule: str, table: IndexTable) -> Floats:
+    """For each unit the mean or median over all, or over its group; NaN where it has no group, or that no value."""
+    middle = np.nanmean if rule.endswith("mean") else np.nanmedian
     if not rule.startswith("group"):
-        return np.ones(len(table.units), dtype=bool)
+        return np.full(len(x), middle(x) if np.isfinite(x).any() else np.nan)
     if table.groups is None:
         raise MeasureInputError("JQ-ASSESS-023", rule=rule)
-    own = table.groups[unit]
-    return np.array([own is not None and group == own for group in table.groups])
+    out = np.full(len(x), np.nan)
+    rows: dict[str, list[int]] = {}
+    for u, group in enumerate(table.groups):
+        if group is not None:
+            rows.setdefault(group, []).append(u)
+    for own in rows.values():
+        if np.isfinite(x[own]).any():
+            out[own] = middle(x[own])
+    return out
 
 
 def _check_missing(values: Floats, table: IndexTable, kept: tuple[int, ...], framework: Framework) -> None:
@@ -274,19 +281,20 @@ def normalise(values: Floats, framework: Framework) -> Floats:
 
         minmax      low + (high − low) · (x − a) / (b − a),   a, b: goalposts, else least and largest
         z           mean + sd · (x − x̄) / s,   s with n − 1
-        rank        1 (worst) to n, ties share their mean
+        rank        r (n + 1) / (m + 1),   r: 1 (worst) to m among the m units with a value of all n, ties share their mean
         percentile  low + (high − low) · (rank − 1) / (n − 1)
 
-    Where lower is better, x counts as −x. Values beyond goalposts stop at the ends if `cap`.
+    Where all have a value a rank is r itself; where some have none, the best of few would otherwise count less than a middling
+    one of many, and the mean rank is (n + 1) / 2 for each indicator. Where lower is better, x counts as −x. Values beyond goalposts stop at the ends if `cap`.
     """
     out = np.full_like(values, np.nan)
     for k, one in enumerate(framework.indicators):
         there = np.isfinite(values[:, k])
-        out[there, k] = _normalised(values[there, k], one, framework.steps)
+        out[there, k] = _normalised(values[there, k], one, framework.steps, len(values))
     return out
 
 
-def _normalised(x: Floats, one: Indicator, steps: Steps) -> Floats:
+def _normalised(x: Floats, one: Indicator, steps: Steps, units: int) -> Floats:
     posts = [one.low, one.high]
     if one.scale == "log10":
         if (x <= 0).any():
@@ -314,7 +322,7 @@ def _normalised(x: Floats, one: Indicator, steps: Steps) -> Floats:
             scaled: Floats = steps.mean + steps.sd * d / s
             return scaled
         case "rank":
-            return np.asarray(rankdata(x), dtype=np.float64)
+            return np.asarray(rankdata(x) * ((units + 1) / (len(x) + 1)), dtype=np.float64)
         case "percentile":
             ranks: Floats = steps.low + span * (rankdata(x) - 1) / (len(x) - 1)
             return ranks

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from jiqun.assess.table import LARGEST
 from jiqun.core.arrays import Floats
 from jiqun.core.errors import MeasureInputError
 from jiqun.core.frames import as_polars
@@ -118,13 +119,17 @@ def refuse_unusable(table: pl.DataFrame, columns: Columns, *keys: str) -> None:
     Raises
     ------
     MeasureInputError
-        JQ-ASSESS-041: values are missing. JQ-ASSESS-042: values are zero or negative.
+        JQ-ASSESS-041: values are missing. JQ-ASSESS-042: values are zero or negative. JQ-ASSESS-017: a value is beyond 1e60.
     """
     for code, bad in (("JQ-ASSESS-041", pl.Expr.is_null), ("JQ-ASSESS-042", lambda value: value <= 0)):
         wrong = [name for name in columns.all if table.select(bad(pl.col(name)).any()).item()]
         if wrong:
             rows = table.filter(pl.any_horizontal(bad(pl.col(name)) for name in wrong))
             raise MeasureInputError(code, columns=", ".join(wrong), units=named(rows, *keys), count=rows.height)
+    for name in columns.all:
+        beyond = table.filter(pl.col(name) > LARGEST)
+        if beyond.height:
+            raise MeasureInputError("JQ-ASSESS-017", column=name, unit=named(beyond.head(1), *keys))
 
 
 def refuse_few(units: int, columns: Columns, *, force: bool) -> None:

@@ -235,7 +235,7 @@ def uncertain(
     ] = 256,
     top: Annotated[int, typer.Option(help="p_top is the chance to be among so many 前几名.", min=1)] = 10,
     level: Annotated[float, typer.Option(help="Of the rank interval 区间水平.", min=0.01, max=0.999)] = 0.9,
-    seed: Annotated[int, typer.Option(help="Seed of the draws 随机种子.")] = 20240501,
+    seed: Annotated[int, typer.Option(help="Seed of the draws 随机种子.", min=0)] = 20240501,
     workspace: WorkspaceOption = None,
     show: Annotated[
         ShowSure, typer.Option(help="Which table 哪张表 goes to standard output, .csv and .json.")
@@ -336,7 +336,8 @@ def _weights(path: Path | None) -> dict[str, float] | None:
         return None
     frame = read_table(path, "code", "weight")
     if not frame.schema["weight"].is_numeric():
-        raise UsageError("JQ-ASSESS-032", what=str(path), value=str(frame["weight"][0]), expected="weight: 0.25")
+        first = next((str(one) for one in frame["weight"].drop_nulls()), "—")
+        raise UsageError("JQ-ASSESS-032", what=str(path), value=first, expected="weight: 0.25")
     return dict(
         frame.select(pl.col("code").cast(pl.String), pl.col("weight").cast(pl.Float64)).drop_nulls().iter_rows()
     )

@@ -133,7 +133,8 @@ def assess(
     table: Annotated[What, typer.Option(help="Which table.")] = What.findings,
     park: Annotated[str | None, typer.Option(help="Only this park 园区: id or name.")] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day asked about 基准日; default: today.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day asked about 基准日; default: that of the newest record."),
     ] = None,
     max_age: AgeOption = MAX_AGE_DAYS,
     idle_share: Annotated[
@@ -171,8 +172,8 @@ def assess(
         rows = rows.rename({name: name[:-3] for name in names})
     write(rows, form)
     say(
-        f"{result.values['tenants']} 家租户，{result.values['matched']} 家对上登记库；阈值是我们定的，可用选项改。",
-        f"{result.values['tenants']} tenants, {result.values['matched']} of them in the register; thresholds are ours and may be changed.",
+        f"截至 {result.values['as_of']}：{result.values['tenants']} 家租户，{result.values['matched']} 家对上登记库；阈值是我们定的，可用选项改。",
+        f"As of {result.values['as_of']}: {result.values['tenants']} tenants, {result.values['matched']} of them in the register; thresholds are ours and may be changed.",
     )
 
 

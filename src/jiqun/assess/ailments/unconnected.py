@@ -6,10 +6,13 @@ explain (`jiqun.atlas.linkage_residual`). Nothing is computed anew here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import ceil, log, log1p, prod
 from typing import Any
 
 import polars as pl
+from scipy.stats import binom
 
 from jiqun.assess.ailments.kinds import FIRM, KINDS, member_kind
 from jiqun.assess.findings import Finding, Severity
@@ -19,6 +22,9 @@ from jiqun.core.frames import as_polars
 HIGH_BOUND, MEDIUM_BOUND = 0.5, 0.8
 """Ours: linkage is a high case where the upper bound of its ratio lies below the first, a medium one below the second."""
 CHANCE = 0.05
+"""Of the kinds of members that are missing, taken together, and of each of them."""
+CUT_OFF = 0.025
+"""One-sided, as the interval of 95 % has it on either side."""
 LEAST_LINKS = 20
 """Ours: with fewer links that touch a cluster, that none leads to a university or institute is no news."""
 _TITLE = Text("集而不群", "Gathered but not a cluster")
@@ -129,15 +135,17 @@ def missing_kinds(unit: str, has: Mapping[str, int], register: Mapping[str, int]
 
     Returns
     -------
-    The statistic is how many of the kinds it has. A kind is missing where the cluster has none and none would be a chance of
-    less than 0.05, *undecided* where it would be more. Found where a kind is missing; high where three or more of the four are,
-    medium where two are (ours). Unknown where nothing is missing but something undecided, where the register has none of the
-    kinds, or is not mixed.
+    The statistic is how many of the kinds it has. A kind is missing where the cluster has none, none would be a chance of less
+    than 0.05, and so would all that are absent be together (`chance_of_absence`), since four are looked for; else it is
+    *undecided*. Found where a kind is missing; high where three or more of the four are, medium where two are (ours).
+    Unknown where nothing is missing but something undecided, where the register has none of the kinds, or is not mixed.
     """
     n, total = sum(has.values()), sum(register.values())
     chances = {kind: (1 - register.get(kind, 0) / total) ** n if total else 1.0 for kind in (*KINDS, FIRM)}
-    lacking = [kind for kind in KINDS if not has.get(kind) and chances[kind] < CHANCE]
-    open_ = [kind for kind in KINDS if not has.get(kind) and chances[kind] >= CHANCE]
+    absent = [kind for kind in KINDS if not has.get(kind)]
+    beyond = chance_of_absence([chances[kind] for kind in KINDS], [kind in absent for kind in KINDS]) < CHANCE
+    lacking = [kind for kind in absent if beyond and chances[kind] < CHANCE]
+    open_ = [kind for kind in absent if kind not in lacking]
     common: dict[str, Any] = {
         "unit": unit,
         "code": "unconnected.members",
@@ -177,13 +185,36 @@ def missing_kinds(unit: str, has: Mapping[str, int], register: Mapping[str, int]
         statistic=float(present), measure=Text(f"有的种类数(共 {len(KINDS)} 种)", f"kinds present, of {len(KINDS)}"),
         sentence=Text(
             f"{n:,} 个成员中没有{zh}；若与登记册同样分布，没有的机会不到 5%。" if lacking else f"{len(KINDS)} 种机构都有。",
-            f"Among its {n:,} members there are no {en}; were they spread as the register is, the chance of none would be below 5%." if lacking
+            f"Among its {n:,} members there are no {en}; were they spread as the register is, the chance of that would be below 5%." if lacking
             else f"It has all {len(KINDS)} kinds of institution.",
         ),
         varies=varies, evidence=evidence,
         action=Text(f"邀请邻近的{zh}加入；先看登记册中最近的几家。", f"Invite {en} nearby; begin with those of the register that are nearest.")
         if lacking else Text("无需行动。", "Nothing to do."),
     )  # fmt: skip
+
+
+def chance_of_absence(chances: Sequence[float], absent: Sequence[bool]) -> float:
+    """Chance that kinds are absent which are as unlikely to be together as these 多类同时缺失的概率.
+
+        p = Σ_S Π_{k in S} c_k Π_{k not in S} (1 − c_k)   over sets S with Π_{k in S} c_k <= Π_{k absent} c_k
+
+    `chances` c that none of a kind is there, each by itself. Kinds count as independent; members that are one cannot be another,
+    so that several are absent together a little less often than that.
+
+    Examples
+    --------
+    >>> round(chance_of_absence([0.04] * 4, [True, False, False, False]), 4)  # one of four: no news
+    0.1507
+    >>> round(chance_of_absence([0.04, 0.5, 0.5, 0.5], [True, False, False, False]), 4)
+    0.04
+    """
+    seen = prod(c for c, gone in zip(chances, absent, strict=True) if gone)
+    total = 0.0
+    for gone in product((False, True), repeat=len(chances)):
+        if prod(c for c, one in zip(chances, gone, strict=True) if one) <= seen * (1 + 1e-12):
+            total += prod(c if one else 1 - c for c, one in zip(chances, gone, strict=True))
+    return min(1.0, total)
 
 
 def _named_kinds(kinds: list[str]) -> tuple[str, str]:
@@ -206,9 +237,14 @@ def research_finding(
 
     Returns
     -------
-    The statistic is the share of the firms' links that lead to universities and institutes. Found where none does, or the
-    upper bound (Wilson, 95 %) lies below the share over all firms; high where none does. Unknown with fewer than 20 links, or
-    where register or links hold no university or institute at all.
+    The statistic is the share of the firms' links that lead to universities and institutes. Found where so few or fewer would be a
+    chance of less than 0.025 (binomial) if links led there as those of all firms do; high where none does. Unknown with
+    fewer than 20 links, where even none would be a greater chance, or where register or links hold no university or institute
+    at all.
+
+    Notes
+    -----
+    Clusters are tested one by one: among many, some are found by chance.
     """
     research = sum(linked.get(kind, 0) for kind in ("university", "institute"))
     total = sum(linked.values())
@@ -226,15 +262,17 @@ def research_finding(
         "the interval holds the chance in the number of links; work together that nobody recorded is not in it",
     )
     held = register.get("university", 0) + register.get("institute", 0)
-    if total < LEAST_LINKS or not held or not share:
+    enough = ceil(log(CUT_OFF) / log1p(-share)) if share and share < 1 else 1
+    least = max(LEAST_LINKS, enough)
+    if total < least or not held or not share:
         lacking = []
         if not held:
             lacking.append(Text("登记册中的高校和院所", "universities and institutes in the register"))
-        if total < LEAST_LINKS:
+        if total < least:
             lacking.append(
                 Text(
-                    f"至少 {LEAST_LINKS} 条触及该集群的关联(现有 {total} 条)",
-                    f"at least {LEAST_LINKS} links that touch the cluster (there are {total})",
+                    f"至少 {least} 条触及该集群的关联(现有 {total} 条)",
+                    f"at least {least} links that touch the cluster (there are {total})",
                 )
             )
         if not lacking:
@@ -246,7 +284,7 @@ def research_finding(
             action=Text("导入共同专利或合作项目，调查表可带上高校和院所。", "Import joint patents and projects; let a survey name universities and institutes."),
         )  # fmt: skip
     low, high = wilson(research, total)
-    found = research == 0 or high < share
+    found = bool(binom.cdf(research, total, share) < CUT_OFF)
     severity: Severity = "high" if research == 0 else "medium"
     return Finding(
         **common, state="found" if found else "not_found", severity=severity if found else None, statistic=research / total, low=low, high=high,

@@ -72,7 +72,9 @@ def trace_file(
     told = room.trace(visitor.actor, workspace, room.TraceRequest(framework=code, unit=unit))
     if form == "json":
         return parts.answer(request, told.model_dump_json().encode(), "application/json")
-    document = room.report(visitor.actor, workspace, code).trace_document(unit)
+    document = room.report(visitor.actor, workspace, code).trace_document(
+        unit, evidence=room.sees_evidence(visitor.actor)
+    )
     if form == "csv":
         return parts.table_answer(request, parts.find_table(document, "trace"), "csv")
     return parts.file_answer(request, visitor, document, form)
@@ -90,7 +92,9 @@ def trace_table(
 ) -> Response:
     """A table of a score's page as CSV or JSON."""
     room.trace(visitor.actor, workspace, room.TraceRequest(framework=code, unit=unit))
-    document = room.report(visitor.actor, workspace, code).trace_document(unit)
+    document = room.report(visitor.actor, workspace, code).trace_document(
+        unit, evidence=room.sees_evidence(visitor.actor)
+    )
     return parts.table_answer(request, parts.find_table(document, table), form)
 
 
@@ -101,7 +105,7 @@ def unit_page(
     """Where a unit's score comes from."""
     told = room.trace(visitor.actor, workspace, parts.asked(request, room.TraceRequest, framework=code, unit=unit))
     shown = room.report(visitor.actor, workspace, code)
-    document = shown.trace_document(unit)
+    document = shown.trace_document(unit, evidence=room.sees_evidence(visitor.actor))
     tail = f"?{urlencode({'unit': unit})}"
     body = fragment(
         document,
