@@ -394,7 +394,10 @@ def balance_finding(
         return Finding(
             **common, state="unknown", sentence=Text("不知道哪些成员属于传统、新兴或未来产业。", "Which members are of traditional, emerging or future industries is not known."),
             varies=varies, missing=(lacking,),
-            action=Text("用 --tags 给出标签表；我们不随附，因为没有可引用的统一划分。", "Give a table with --tags; none is shipped, as there is no common division to cite."),
+            action=Text(
+                "在“诊断用表”页给出标签表(或用 jiqun assess diagnose --tags)；我们不随附，因为没有可引用的统一划分。",
+                "Give a table on the page “What you give to the diagnosis” (or with jiqun assess diagnose --tags); none is shipped, as there is no common division to cite.",
+            ),
         )  # fmt: skip
     rows = [
         (tag, here.get(tag, 0), here.get(tag, 0) / n, register.get(tag, 0) / max(1, sum(register.values())))
