@@ -49,7 +49,7 @@ from jiqun.taxonomy import EDITION
 from jiqun.taxonomy.tables import digital_entries
 
 OPERATION = "assess.diagnose"
-METHOD, VERSION = "assess.diagnose", "2"
+METHOD, VERSION = "assess.diagnose", "3"
 MOST_LOADS = 5
 """Loads of the register, of as many dates, over which similarity is followed."""
 EMPTY = pl.DataFrame(

@@ -354,7 +354,7 @@ def one_plan(region: str, text: str) -> tuple[pl.DataFrame, dict[str, InputError
         if told[name] is None:
             may = {"zh": EXPECTED[name].zh, "en": EXPECTED[name].en}
             shown = visible((value or "")[:SHOWN]) or "—"
-            title = {"zh": described("plans")[name].aliases[0], "en": name}
+            title = {"zh": described("plans")[name].aliases[0], "en": name.capitalize()}
             wrong[name] = InputError("JQ-ASSESS-032", what=title, value=shown, expected=may)
     return (empty("plans") if wrong else framed("plans", [tuple(told.values())])), wrong
 

@@ -32,7 +32,7 @@ _LOG = logging.getLogger("jiqun.web")
 _SAFE = frozenset({"GET", "OPTIONS"})
 UPLOADS = re.compile(rf"/imports/(new|\w+/mended)|{PREFIX}/intake/receive")
 """Paths that take a file, which they stream to disk."""
-TABLES = re.compile(r"/assess/diagnosis/given/(plans|tags|frontier)(/add)?")
+TABLES = re.compile(r"/assess/diagnosis/given/(plans|tags|frontier)(/add|/check)?")
 """Paths that take a short table or a text, which their page bounds more closely and tells about."""
 TABLE_BYTES = 20_000_000
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")

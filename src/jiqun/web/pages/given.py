@@ -72,6 +72,8 @@ FIELDS = {
     "text": Text("文本", "Text"),
     "name": Text("效率前沿", "Frontier"),
 }
+_PASTE = Text("粘贴的内容", "the paste")
+"""What messages name instead of a file."""
 _EITHER = Text("粘贴的行或文件，二者取一", "pasted rows or a file, one of them")
 
 
@@ -146,14 +148,24 @@ def one_table(
 
 @upload_router.post(BASE + "/{name}", dependencies=FEW)
 def give(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, name: Name) -> Response:
-    """Take pasted rows or a file in place of the table before; or check them only."""
+    """Take pasted rows or a file in place of the table before."""
+    return _given(request, visitor, workspace, name, store=True)
+
+
+@upload_router.post(BASE + "/{name}/check", dependencies=FEW)
+def check(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, name: Name) -> Response:
+    """Say what is wrong with pasted rows or a file, and store nothing."""
+    return _given(request, visitor, workspace, name, store=False)
+
+
+def _given(request: Request, visitor: Visitor, workspace: Workspace, name: TableName, *, store: bool) -> Response:
     visitor.require("assess.give", *EDITS)
     form = _form(request, visitor)
-    filled = Filled({key: form.fields.get(key, "") for key in ("rows", "base", "do")})
+    filled = Filled({key: "" if key in form.too_long else form.fields.get(key, "") for key in ("rows", "base")})
     try:
-        filled.read = _read(form, name)
+        filled.read = _read(form, name, visitor)
         frame = filled.read.good()
-        if filled.typed["do"] == "check":
+        if not store:
             filled.fine = True
             return _page(request, visitor, workspace, name, filled)
         base = filled.typed["base"]
@@ -276,12 +288,11 @@ def _key(form: Form) -> str:
     return key
 
 
-def _read(form: Form, name: TableName) -> Read:
+def _read(form: Form, name: TableName, visitor: Visitor) -> Read:
     """What was pasted or uploaded, judged."""
     typed, filename = form.fields.get("rows", ""), form.filename
-    pasted = "粘贴 pasted"
+    pasted = _PASTE.get(visitor.language)
     if "rows" in form.too_long:
-        form.fields["rows"] = ""
         raise too_large(pasted, form.too_long["rows"])
     if not filename:
         return read_text(name, typed, name=pasted)
@@ -341,6 +352,9 @@ def _page(
         twin=lambda _: {form: f"{BASE}/{name}.{form}{tail}" for form in ("csv", "json")},
     )
     wrong, errors = by_field(filled.wrong, FIELDS, visitor.language)
+    if filled.read and filled.read.wrong:  # told cell by cell below
+        wrong = [(at, code, words, visitor.say("They are listed below.")) for at, code, words, _ in wrong]
+        errors |= {at: words for at, _, words, _ in wrong}
     return page(
         request,
         visitor,
