@@ -139,13 +139,7 @@ def test_defaults_fill_what_is_empty_but_not_what_is_bad():
 
 def test_every_choice_has_a_word_for_it():
     every = [*schemas().values(), *schemas("given").values()]
-    values = {
-        v
-        for s in every
-        for a in s.attributes
-        if a.check.startswith("enum:")
-        for v in a.check[5:].split("|")
-    }
+    values = {v for s in every for a in s.attributes if a.check.startswith("enum:") for v in a.check[5:].split("|")}
     assert values == set(choices())
     for described in every:
         for attribute in described.attributes:
