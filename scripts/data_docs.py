@@ -16,6 +16,12 @@ What a file may hold. Headers are recognised by name, by their Chinese name and 
 required may be left out. Units stand in the names. `jiqun template organisations -o organisations.xlsx` writes an
 empty sheet with these columns.
 """
+GIVEN = """\
+## Tables given to the diagnosis 诊断用表
+
+Short tables that users give on the page of the diagnosis or to `jiqun assess diagnose`; what is wrong with a cell is told, and
+nothing is kept while one is.
+"""
 OPERATIONAL = """\
 ## Operational tables 运行表
 
@@ -47,11 +53,13 @@ def render() -> dict[str, str]:
 
 def _tables() -> str:
     parts = [TABLES]
-    for schema in schemas().values():
-        parts.append(f"## {schema.name} {schema.title_zh}\n")
-        parts.append(f"{schema.title_en}. Rows are told apart by {', '.join(f'`{key}`' for key in schema.key)}.\n")
-        head = "| column | meaning | 含义 | type | check | also accepted |\n|---|---|---|---|---|---|"
-        parts.append("\n".join([head, *map(_attribute, schema.attributes)]) + "\n")
+    for level, home in (("##", "snapshot"), ("###", "given")):
+        parts += [GIVEN] if home == "given" else []
+        for schema in schemas(home).values():
+            parts.append(f"{level} {schema.name} {schema.title_zh}\n")
+            parts.append(f"{schema.title_en}. Rows are told apart by {', '.join(f'`{key}`' for key in schema.key)}.\n")
+            head = "| column | meaning | 含义 | type | check | also accepted |\n|---|---|---|---|---|---|"
+            parts.append("\n".join([head, *map(_attribute, schema.attributes)]) + "\n")
     parts.append(OPERATIONAL)
     for schema in schemas("operational").values():
         parts.append(f"### {schema.name} {schema.title_zh}\n")

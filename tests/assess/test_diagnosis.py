@@ -162,7 +162,7 @@ def test_the_command_line_tells_findings_and_what_is_missing(run, workspace, tow
     assert report.stat().st_size > 10_000
     for wrong, code in (
         (("--unit", "nobody"), "JQ-ASSESS-090"),
-        (("--tags", tmp_path / "none.csv"), "JQ-ASSESS-039"),
+        (("--tags", tmp_path / "none.csv"), "JQ-FILE-001"),
         (("--digital", "xx"), "JQ-ASSESS-032"),
     ):
         status, _, err = run("assess", "diagnose", *at, "--throws", 1999, *wrong)
@@ -170,7 +170,9 @@ def test_the_command_line_tells_findings_and_what_is_missing(run, workspace, tow
         assert code in err
     tags = tmp_path / "tags.csv"
     tags.write_text("code,tag\n01,old\n", encoding="utf-8")
-    assert "JQ-ASSESS-088" in run("assess", "diagnose", *at, "--throws", 1999, "--tags", tags)[2]
+    err = run("assess", "diagnose", *at, "--throws", 1999, "--tags", tags)[2]
+    assert "JQ-ASSESS-142 tags.csv row 2, column tag: 'old' cannot be used." in err
+    assert "JQ-ASSESS-140" in err
 
 
 def test_stage_on_a_file_and_readiness_on_a_workspace(run, workspace, tmp_path):

@@ -9,7 +9,7 @@ from jiqun.core.errors import UsageError
 from jiqun.core.schema import Home, Type, schema, schemas
 
 FOLDER = files("jiqun.core").joinpath("schema")
-BOTH = {**schemas(), **schemas("operational")}
+BOTH = {**schemas(), **schemas("operational"), **schemas("given")}
 TABLES = sorted(BOTH)
 
 

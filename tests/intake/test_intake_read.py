@@ -232,6 +232,7 @@ def test_two_million_empty_rows(tmp_path):
     [
         (b"", "JQ-FILE-002"),
         (b" \n\n\n", "JQ-FILE-002"),
+        (b"\xef\xbb\xbf", "JQ-FILE-002"),
         (b"<html><table><tr><td>x</td></tr></table></html>", "JQ-FILE-015"),
         (b"%PDF-1.7 ...", "JQ-FILE-012"),
         (bytes(range(256)) + b"\0" * 500, "JQ-FILE-012"),

@@ -9,9 +9,11 @@ from test_pages_imports import begun, form, opened, send, worked
 from web_people import HOSTILE
 
 from jiqun.assess import parks_desk as desk
+from jiqun.assess import unit_edits
 from jiqun.assess.declared import HANDLERS
 from jiqun.core.actor import LOCAL
 from jiqun.intake import desk as intake
+from jiqun.intake.derived import derive_anew
 from jiqun.store.commands import new_key
 from jiqun.store.worker import work
 
@@ -151,6 +153,70 @@ def test_a_unit_is_edited_from_its_row_and_its_history_is_kept(parks, signed_in)
     assert parks.snapshot("carriers").id == now.id
     parks.revert("carriers", to=before.id)
     assert unit_form(analyst, address)["status"] == "vacant"
+
+
+def carriers(status: str, tenant: str | None, rent: float) -> pl.DataFrame:
+    """A park with one unit."""
+    return pl.DataFrame(
+        {
+            "name": ["Park", "1"], "kind": ["park", "unit"], "parent": [None, "Park"], "area_m2": [None, 80.0],
+            "status": [None, status], "tenant": [None, tenant], "rent_cny_m2_month": [None, rent],
+        }
+    )  # fmt: skip
+
+
+def unit_row(workspace) -> tuple:
+    """State, tenant and rent of the unit of `carriers`."""
+    rows = workspace.scan("carriers").filter(pl.col("name") == "1").collect()
+    return rows.select("status", "tenant", "rent_cny_m2_month").row(0)
+
+
+def load_again(workspace, frame, day: str) -> None:
+    """Load carriers as an import does, which has a job lay edits over them."""
+    intake.load(LOCAL, workspace, frame, "carriers", as_of=day)
+    workspace.database.command(LOCAL, new_key(), "test.loaded", lambda tx: derive_anew(tx, "carriers"))
+    work(workspace, HANDLERS, once=True)
+
+
+def test_edits_of_a_unit_outlive_later_loads_until_they_are_taken_back(workspace, signed_in):
+    intake.load(LOCAL, workspace, carriers("let", "Old", 40.0), "carriers", as_of="2024-05-01")
+    analyst = signed_in("analyst")
+    (address,) = re.findall(r'href="(/parks/\w+/units/\w+)"', analyst.get("/parks/to-let?status=let").text)
+    analyst.post(address, data=unit_form(analyst, address) | {"tenant": "New", "rent_cny_m2_month": "42.5"})
+    assert work(workspace, HANDLERS, once=True) == 1
+    load_again(workspace, carriers("let", "Old", 41.0), "2024-06-01")
+    assert unit_row(workspace) == ("let", "New", 42.5)
+    page = analyst.get(f"{address}?lang=en").text
+    assert page.count("new since the edit") == 1  # the rent
+    told = analyst.get(f"/api/v1/assess/unit?unit={address.rpartition('/')[2]}").json()
+    standing = {one["attribute"]: one for one in told["standing"]}
+    assert (standing["tenant"]["value"], standing["tenant"]["loaded"], standing["tenant"]["conflict"]) == (
+        "New",
+        "Old",
+        False,
+    )
+    assert (standing["rent_cny_m2_month"]["loaded"], standing["rent_cny_m2_month"]["conflict"]) == ("41", True)
+    now = workspace.snapshot("carriers").id
+    assert unit_edits.lay(workspace) is None  # done again it changes nothing
+    assert workspace.snapshot("carriers").id == now
+    analyst.post(address, data=unit_form(analyst, address) | {"rent_cny_m2_month": "41"})  # as loaded: no edit any more
+    work(workspace, HANDLERS, once=True)
+    told = analyst.get(f"/api/v1/assess/unit?unit={address.rpartition('/')[2]}").json()
+    assert "rent_cny_m2_month" not in {one["attribute"] for one in told["standing"]}
+    load_again(workspace, carriers("vacant", None, 39.0), "2024-07-01")
+    assert unit_row(workspace) == ("vacant", "New", 39.0)
+    form = {"csrf": unit_form(analyst, address)["csrf"], "key": new_key()}
+    assert signed_in("auditor").post(f"{address}/back", data=form).status_code == 403
+    sent = analyst.post(f"{address}/back", data=form)
+    assert sent.headers["location"] == f"{address}?done=back"
+    work(workspace, HANDLERS, once=True)
+    assert unit_row(workspace) == ("vacant", None, 39.0)
+    page = analyst.get(f"{address}?lang=zh").text
+    assert "撤回这些修改" not in page
+    assert page.count("<td>New</td>") >= 1  # the history keeps what was edited, and that it was taken back
+    assert analyst.post(f"{address}/back", data={**form, "key": new_key()}).headers["location"].endswith("same")
+    load_again(workspace, carriers("let", "Other", 38.0), "2024-08-01")
+    assert unit_row(workspace) == ("let", "Other", 38.0)
 
 
 def test_another_tenant_loses_the_code_and_titles_of_the_one_before(workspace, signed_in):

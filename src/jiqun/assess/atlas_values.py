@@ -314,8 +314,9 @@ def _emerging_share(reading: Reading) -> Answer:
     tags = Given.of(reading.diagnosis).tags
     if tags is None:
         return Text(
-            "没有给出产业标签：用“jiqun assess diagnose --tags”给出(code、tag：traditional、emerging、future)。",
-            "No tags of industries are given: give them with `jiqun assess diagnose --tags` (code, tag: traditional, emerging, future).",
+            "诊断时没有产业标签：在“诊断用表”页给出(或用“jiqun assess diagnose --tags”)，再诊断一次(code、tag：traditional、emerging、future)。",
+            "The diagnosis had no tags of industries: give them on its page “What you give to the diagnosis” (or with `jiqun assess diagnose --tags`; code, "
+            "tag: traditional, emerging, future), then diagnose.",
         )
     tag = pl.col("tag")
     found = (

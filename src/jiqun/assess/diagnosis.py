@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -32,6 +31,8 @@ from jiqun.assess.ailments.unconnected import linkage_finding, missing_kinds, re
 from jiqun.assess.checks import checklist
 from jiqun.assess.diagnosis_parts import GROUP_DIGITS, MOST_CLUSTERS, Given, Inputs, unit_rows
 from jiqun.assess.findings import Finding, to_frame
+from jiqun.assess.given_records import given_now, keep
+from jiqun.assess.given_tables import digest
 from jiqun.assess.parks_desk import idle_findings
 from jiqun.atlas.classes import classified, reader
 from jiqun.atlas.measured import one_class
@@ -97,12 +98,13 @@ def diagnose(
     """Diagnose the clusters and regions of what is loaded now, and store it 集群诊断. The same is not computed twice.
 
     Stored tables: `findings` (`jiqun.assess.findings.STORED`), `units`, where regions can be compared `pairs` and `causes`,
-    with several loads `trend`, and what was `given`, which the next diagnosis takes over unless it is given anew.
+    with several loads `trend`, and what was `given`.
 
     Parameters
     ----------
     given
-        Plans, tags and frontier scores of the user's.
+        Plans, tags and frontier scores of the user's, to be kept and read from now on; of what is not given here, what was
+        given last is read (`jiqun.assess.given_records`).
     more
         Findings made elsewhere, as those of idle carriers; they stand beside ours.
 
@@ -113,13 +115,16 @@ def diagnose(
     WorkspaceError
         JQ-STORE-006: no organisations were loaded. JQ-ATLAS-013: a class is asked for that was not searched.
     MeasureInputError
-        As the functions of `jiqun.assess.ailments`, of unusable tables of the user's.
+        As the functions of `jiqun.assess.ailments`.
+    InputError
+        JQ-ASSESS-140 to 149: a given table cannot be used.
     """
     actor.require(OPERATION, "operator", "analyst")
     register = workspace.snapshot("organisations")
     kind = kind_name(request.digital)
     before = workspace.result(kind)
-    given = (given or Given()).over(Given.of(before))
+    keep(actor, workspace, given or Given())
+    given = given_now(workspace, before)
     run = _run(workspace, request.digital)
     by = reader(workspace, "auto")
     progress("classes", 0, None)
@@ -129,8 +134,8 @@ def diagnose(
     loads = _loads(workspace)
     sources = [*inputs.sources, Source("gazetteer", fingerprint())]
     sources += [load.input for load in loads[1:]]
-    sources += [Source(name, _digest(frame)) for name, frame in given.tables().items()]
-    sources += [Source("other findings", _digest(to_frame(others)))] if others else []
+    sources += [Source(name, digest(frame)) for name, frame in given.tables().items()]
+    sources += [Source("other findings", digest(to_frame(others)))] if others else []
     parameters = {**request.model_dump(), "taxonomy": EDITION, "text_method": by.digest}
     lineage = Lineage(METHOD, VERSION, parameters, tuple(sources))
     if any(old.id == lineage.digest for old in workspace.results(kind)):
@@ -185,10 +190,6 @@ def _run(workspace: Workspace, digital: str | None) -> Run | None:
     if digital is None and workspace.result(kind_of(None)) is None:
         return None
     return find_run(workspace, Which(digital=digital))
-
-
-def _digest(frame: pl.DataFrame) -> str:
-    return hashlib.sha256(frame.write_json().encode()).hexdigest()
 
 
 def _labels() -> dict[str, Text]:

@@ -15,6 +15,7 @@ from jiqun.assess.checks import checklist
 from jiqun.assess.diagnosis import kind_name
 from jiqun.assess.diagnosis_room import READS, findings_of
 from jiqun.assess.findings import Finding
+from jiqun.assess.given_tables import BY_FINDING, PAGE
 from jiqun.core.actor import Actor
 from jiqun.core.document import (
     Bar,
@@ -234,10 +235,13 @@ class Told:
         """What would make the unknown known, what helps most first."""
         needed: Counter[Text] = Counter()
         actions: dict[Text, Text] = {}
+        pages: dict[Text, str] = {}
         for one in self.findings:
             for need in one.missing:
                 needed[need] += 1
                 actions[need] = one.action
+                if one.code in BY_FINDING:
+                    pages[need] = f"{PAGE}/{BY_FINDING[one.code]}"
         if not needed:
             return ()
         rows: list[tuple[Cell, ...]] = [(need, n, actions[need]) for need, n in needed.most_common()]
@@ -252,6 +256,7 @@ class Told:
             rows,
             SOURCE,
             self.as_of,
+            links=tuple(pages.get(need, "") for need, _ in needed.most_common()) if self.linked else (),
         )
         return (table,)
 

@@ -54,14 +54,6 @@ class Given:
         }
         return cls(**told)
 
-    def over(self, before: Given) -> Given:
-        """These, and where there is none that of before."""
-        return Given(
-            self.plans if self.plans is not None else before.plans,
-            self.tags if self.tags is not None else before.tags,
-            self.frontier if self.frontier is not None else before.frontier,
-        )
-
 
 @dataclass(frozen=True)
 class Inputs:

@@ -1,16 +1,18 @@
 """Edits of single units 单元修改: state, tenant, rent and dates of one unit, as people who know it say.
 
 An edit is a command in the journal; its job makes a snapshot of the carriers with that one row changed, derived from the
-one before, which stays in the table's history. A later load says anew how the unit is.
+one before, which stays in the table's history. What was edited stands over later loads too, as corrections of firms do, until
+it is edited anew or taken back; where a load says something new of it, the unit's page tells both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import polars as pl
+import sqlalchemy as sa
 from pydantic import Field
 
 from jiqun.accounts.edits import checked
@@ -27,8 +29,12 @@ from jiqun.store import Workspace
 from jiqun.store.commands import Transaction
 from jiqun.store.jobs import Handler, Job, Report
 from jiqun.store.tables import JSON
+from jiqun.store.tables import table as operational
 
 EDIT = "assess.edit_unit"
+BACK = "assess.take_back_unit"
+LAY = "assess.lay_unit_edits"
+"""The job that lays what stands over the carriers as loaded: after a load, and when edits were taken back."""
 BY = "edit"
 """What `derived` says of a snapshot that an edit made."""
 SOURCE = "修改 edit"
@@ -83,8 +89,22 @@ class Edited(Model):
     changes: tuple[Change, ...]
 
 
+class Standing(Model):
+    """One attribute that people have edited and that stands over what is loaded 现行修改.
+
+    `loaded` is what the loaded table says; `conflict`: that is new, and neither what it said when it was edited nor the edit.
+    """
+
+    attribute: str
+    value: str | None
+    loaded: str | None
+    conflict: bool
+    account: str
+    at: datetime
+
+
 class UnitAnswer(Model):
-    """A unit's record, and its edits, the latest first; `seen` tells an edit which record it was made from."""
+    """A unit's record, what edits stand, and all of them, the latest first; `seen` tells an edit which record it was made from."""
 
     id: str
     park_id: str
@@ -92,6 +112,7 @@ class UnitAnswer(Model):
     area_m2: float | None
     record: Record
     seen: str
+    standing: tuple[Standing, ...]
     edits: tuple[Edited, ...]
 
 
@@ -128,6 +149,7 @@ def unit(_actor: Actor, workspace: Workspace, request: UnitRequest) -> UnitAnswe
         area_m2=row["area_m2"],
         record=_record(row),
         seen=_seen(row),
+        standing=_standing_of(workspace, row["id"]),
         edits=tuple(_edited(workspace, row["id"])),
     )
 
@@ -157,7 +179,22 @@ def edit_unit(actor: Actor, workspace: Workspace, request: UnitEdit, *, key: str
     if texts(record) == texts(_record(row)):
         return EditAnswer(job=None)
 
+    new = after(row, record)
+    said = _loaded(workspace, row["id"]) or row
+
     def queue(tx: Transaction) -> JSON:
+        changed = {name: value for name, value in new.items() if row[name] != value}
+        _withdraw(tx, row["id"], list(changed), actor.id)
+        made = [
+            {
+                "id": tx.new_id("ued"), "unit": row["id"], "attribute": name, "value": _text(value),
+                "seen": _text(said.get(name)), "account": actor.id, "at": tx.now,
+            }
+            for name, value in changed.items()
+            if _text(value) != _text(said.get(name))
+        ]  # fmt: skip
+        if made:
+            tx.execute(sa.insert(operational("unit_edits")).values(made))
         payload: dict[str, JSON] = {
             "unit": row["id"], "seen": request.seen, "record": record.model_dump(mode="json"), "account": actor.id,
             "at": tx.now.isoformat(),
@@ -167,6 +204,132 @@ def edit_unit(actor: Actor, workspace: Workspace, request: UnitEdit, *, key: str
     asked = request.model_dump(mode="json")
     answer: Any = workspace.database.command(actor, key, EDIT, queue, request=asked, subject=row["id"])
     return EditAnswer(job=answer["job"])
+
+
+class TakeBackRequest(Model):
+    """A unit whose edits are taken back; of some attributes, or with none named of all."""
+
+    unit: UnitId
+    attributes: tuple[str, ...] = ()
+
+
+@ROOM.operation("take_back_unit", "撤回单元修改", "Take edits of a unit back", roles=EDITS, writes=True)
+def take_back_unit(actor: Actor, workspace: Workspace, request: TakeBackRequest, *, key: str) -> EditAnswer:
+    """Let what is loaded count again; the edits stay in the history.
+
+    Raises
+    ------
+    WorkspaceError
+        JQ-ASSESS-120: no carriers are loaded.
+    UsageError
+        JQ-ASSESS-128: there is no such unit.
+    """
+    row = _unit(workspace, request.unit)
+
+    def back(tx: Transaction) -> JSON:
+        count = _withdraw(tx, row["id"], list(request.attributes) or None, actor.id)
+        if not count:
+            return {"job": None}
+        payload: dict[str, JSON] = {"account": actor.id, "at": tx.now.isoformat()}
+        return {"job": tx.job(LAY, payload, account=actor.id, organisation=actor.organisation, most_attempts=3)}
+
+    asked = request.model_dump(mode="json")
+    answer: Any = workspace.database.command(actor, key, BACK, back, request=asked, subject=row["id"])
+    return EditAnswer(job=answer["job"])
+
+
+def _withdraw(tx: Transaction, unit_id: str, attributes: list[str] | None, account: str) -> int:
+    """Let edits of a unit stand no longer, of some attributes or all; how many there were."""
+    kept = operational("unit_edits")
+    where = [kept.c.unit == unit_id, kept.c.withdrawn_at.is_(None)]
+    if attributes is not None:
+        where.append(kept.c.attribute.in_(attributes))
+    return int(tx.execute(sa.update(kept).where(*where).values(withdrawn_at=tx.now, withdrawn_by=account)).rowcount)
+
+
+def _loaded(workspace: Workspace, unit_id: str) -> dict[str, Any] | None:
+    """A unit as the table that was loaded says, below whatever was derived from it; None where it does not have it."""
+    rows = workspace.scan(desk.TABLE, _base(workspace)).filter(pl.col("id") == unit_id).collect()
+    return rows.row(0, named=True) if rows.height else None
+
+
+def _base(workspace: Workspace) -> str:
+    """The snapshot of the carriers that was loaded, not derived."""
+    known = {load.id: load for load in workspace.history(desk.TABLE)}
+    load = known[workspace.snapshot(desk.TABLE).id]
+    while (below := load.summary.get("derived", {}).get("from")) in known:
+        load = known[below]
+    return load.id
+
+
+def _standing_of(workspace: Workspace, unit_id: str) -> tuple[Standing, ...]:
+    if not workspace.has_database:
+        return ()
+    kept = operational("unit_edits")
+    query = sa.select(kept).where(kept.c.unit == unit_id, kept.c.withdrawn_at.is_(None)).order_by(kept.c.at)
+    with workspace.database.read() as connection:
+        found = {row["attribute"]: row for row in connection.execute(query).mappings()}
+    said = (_loaded(workspace, unit_id) or {}) if found else {}
+    return tuple(
+        Standing(
+            attribute=name, value=row["value"], loaded=_text(said.get(name)), account=row["account"], at=row["at"],
+            conflict=_text(said.get(name)) not in (row["seen"], row["value"]),
+        )
+        for name, row in found.items()
+    )  # fmt: skip
+
+
+def _values(workspace: Workspace) -> dict[str, dict[str, str | None]]:
+    """What stands of every unit that was ever edited: attributes by unit, none where all was taken back."""
+    if not workspace.has_database:
+        return {}
+    kept = operational("unit_edits")
+    with workspace.database.read() as connection:
+        rows = connection.execute(sa.select(kept).order_by(kept.c.at)).mappings().all()
+    found: dict[str, dict[str, str | None]] = {row["unit"]: {} for row in rows}
+    for row in rows:
+        if row["withdrawn_at"] is None:
+            found[row["unit"]][row["attribute"]] = row["value"]
+    return found
+
+
+def lay(workspace: Workspace, *, account: str = "", at: str = "") -> str | None:
+    """Lay what people have edited over the carriers as loaded 重新套用修改; the snapshot, None where nothing changes.
+
+    What was taken back is again as loaded. Done again it changes nothing.
+    """
+    if not workspace.has_database or not workspace.history(desk.TABLE):
+        return None
+    with workspace.writing():
+        values = _values(workspace)
+        if not values:
+            return None
+        current = workspace.scan(desk.TABLE).filter(pl.col("id").is_in(list(values))).collect()
+        below = workspace.scan(desk.TABLE, _base(workspace)).filter(pl.col("id").is_in(list(values))).collect()
+        said = {row["id"]: row for row in below.to_dicts()}
+        new: dict[str, dict[str, Any]] = {}
+        edits: list[dict[str, Any]] = []
+        for row in current.to_dicts():
+            wanted = _typed(values[row["id"]], said.get(row["id"], row))
+            changed = {name: value for name, value in wanted.items() if row.get(name) != value}
+            if changed:
+                new[row["id"]] = changed
+                told = [{"attribute": n, "before": _text(row.get(n)), "after": _text(v)} for n, v in changed.items()]
+                edits.append({"unit": row["id"], "account": account, "at": at, "changes": told})
+        return _written(workspace, new, edits) if new else None
+
+
+def _typed(standing: Mapping[str, str | None], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that edits reach, of their types: as edited, else as loaded."""
+    record = Record.model_validate({name: value for name, value in standing.items() if name in FIELDS})
+    loaded = {name: said.get(name) for name in (*FIELDS, "let_m2", "tenant_titles")}
+    return loaded | {name: getattr(record, name) if name in FIELDS else None for name in standing}
+
+
+def _lay(workspace: Workspace, job: Job, report: Report) -> JSON:
+    payload: Any = job.payload
+    del report  # a moment's work
+    return {"snapshot": lay(workspace, account=payload.get("account", ""), at=payload.get("at", ""))}
 
 
 def texts(record: Record) -> dict[str, str]:
@@ -237,7 +400,8 @@ def _text(value: object) -> str | None:
 def _edited(workspace: Workspace, unit_id: str) -> list[Edited]:
     """The edits of a unit, from the history of the table."""
     derived = (load.summary.get("derived", {}) for load in workspace.history(desk.TABLE))
-    told = (one["edit"] for one in derived if one.get("by") == BY and one["edit"]["unit"] == unit_id)
+    edits = [edit for one in derived if one.get("by") == BY for edit in one.get("edits", [one.get("edit")])]
+    told = (one for one in edits if one["unit"] == unit_id and one["account"])
     return [
         Edited(at=one["at"], account=one["account"], changes=tuple(Change(**change) for change in one["changes"]))
         for one in told
@@ -273,26 +437,31 @@ def _apply(workspace: Workspace, job: Job, report: Report) -> JSON:
         if _seen(row) != payload["seen"]:
             raise UsageError("JQ-ASSESS-130", value=row["path"])
         edit = {"unit": row["id"], "account": payload["account"], "at": payload["at"], "changes": changes}
-        return {"snapshot": _written(workspace, row["id"], new, edit)}
+        return {"snapshot": _written(workspace, {row["id"]: new}, [edit])}
 
 
-def _written(workspace: Workspace, unit_id: str, new: Mapping[str, Any], edit: Mapping[str, Any]) -> str:
-    """The snapshot with the row changed. It speaks of the day of the edit; other rows keep the day that they had."""
+def _written(workspace: Workspace, new: Mapping[str, Mapping[str, Any]], edits: Sequence[Mapping[str, Any]]) -> str:
+    """The snapshot with rows changed. It speaks of the day of the edits; other rows keep the day that they had."""
     current = workspace.snapshot(desk.TABLE)
     rows = workspace.scan(desk.TABLE, current.id).collect()
-    lacking = [pl.lit(None, COLUMNS[name]).alias(name) for name in (*new, "as_of") if name not in rows.columns]
+    names = dict.fromkeys(name for values in new.values() for name in values)
+    lacking = [pl.lit(None, COLUMNS[name]).alias(name) for name in (*names, "as_of") if name not in rows.columns]
     rows = rows.with_columns(lacking).with_columns(pl.col("as_of").fill_null(current.as_of))
-    here = pl.col("id") == unit_id
-    rows = rows.with_columns(
-        pl.when(here).then(pl.lit(value, COLUMNS[name])).otherwise(name).alias(name) for name, value in new.items()
-    )
-    day = max(current.as_of, new["as_of"] or current.as_of)
+    for name in names:
+        ids = {unit_id: values[name] for unit_id, values in new.items() if name in values}
+        told = pl.DataFrame({"id": list(ids), "_new": pl.Series(list(ids.values()), dtype=COLUMNS[name])})
+        rows = rows.join(told, on="id", how="left", maintain_order="left")
+        here = pl.col("id").is_in(list(ids))
+        rows = rows.with_columns(pl.when(here).then("_new").otherwise(name).alias(name)).drop("_new")
+    days = [values["as_of"] for values in new.values() if values.get("as_of")]
+    day = max([current.as_of, *days])
     with workspace.new_snapshot(desk.TABLE, as_of=day, source=current.source) as writer:
         writer.write(rows)
         kept = {name: value for name, value in current.summary.items() if name not in _OF_LOAD}
-        writer.summary = kept | {"derived": {"from": current.id, "by": BY, "changed": 1, "edit": dict(edit)}}
+        derived = {"from": current.id, "by": BY, "changed": len(new), "edits": [dict(one) for one in edits]}
+        writer.summary = kept | {"derived": derived}
     assert writer.snapshot is not None  # noqa: S101  # the block ended without an error
     return writer.snapshot.id
 
 
-HANDLERS: dict[str, Handler] = {EDIT: _apply}
+HANDLERS: dict[str, Handler] = {EDIT: _apply, LAY: _lay}

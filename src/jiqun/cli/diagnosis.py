@@ -16,6 +16,7 @@ from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_document import diagnosis_document, unit_document
 from jiqun.assess.diagnosis_parts import Given
 from jiqun.assess.diagnosis_room import findings_of
+from jiqun.assess.given_tables import TableName, read_file
 from jiqun.assess.hidden_states import hidden_states
 from jiqun.assess.stage import stage
 from jiqun.assess.stage_desk import (
@@ -38,6 +39,8 @@ from jiqun.core.errors import Language, UsageError, current_language
 from jiqun.core.lineage import Source
 
 M = TypeVar("M", bound=BaseModel)
+MOST_WRONG = 20
+"""Bad cells of a given table that are told one by one."""
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
 Report = Annotated[Path | None, typer.Option("--output", "-o", help="Report instead 写成报告: .docx .pdf .xlsx .html")]
 
@@ -95,15 +98,13 @@ def diagnose_command(
 ) -> None:
     """Diagnose 诊断 clusters and regions of the workspace: four ailments, further risks, what is missing to know.
 
+    Plans, tags and scores are kept: later diagnoses read them too, until they are given anew, here or on the page of what is given.
+
     Example: jiqun assess diagnose --plans plans.csv --state found
     """
     opened = open_workspace(workspace)
-    given = Given(
-        plans=_texts(plans, "region", "text"),
-        tags=_texts(tags, "code", "tag"),
-        frontier=read_table(frontier, "unit", "score") if frontier else None,
-    )
     request = _asked(DiagnoseRequest, digital=digital, year=year, throws=throws, seed=seed)
+    given = Given(plans=_given("plans", plans), tags=_given("tags", tags), frontier=_given("frontier", frontier))
     with progress() as report:
         result = diagnose(LOCAL, opened, request, given=given, progress=report)
     if output is not None:
@@ -372,11 +373,14 @@ def _tongue(language: Tongue | None) -> Language:
     return "zh" if language.value == "zh" else "en"
 
 
-def _texts(path: Path | None, *columns: str) -> pl.DataFrame | None:
-    """A file with columns of text; a code such as 0105 keeps its zero."""
+def _given(table: TableName, path: Path | None) -> pl.DataFrame | None:
+    """A table of the user's; everything that is wrong with it is told before it is refused."""
     if path is None:
         return None
-    frame = read_table(path, *columns)
-    if path.suffix.lower() not in {".parquet", ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"}:
-        frame = pl.read_csv(path, infer_schema=False)
-    return frame.select(pl.col(columns).cast(pl.String))
+    read = read_file(table, path, name=path.name)
+    for one in read.wrong[:MOST_WRONG]:
+        say(one.error.render("zh"), one.error.render("en"))
+    if len(read.wrong) > MOST_WRONG:
+        more = len(read.wrong) - MOST_WRONG
+        say(f"还有 {more} 处。", f"{more} more.")
+    return read.good()

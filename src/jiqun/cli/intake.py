@@ -11,6 +11,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from jiqun.assess.unit_edits import lay
 from jiqun.cli.output import Format, progress, write
 from jiqun.cli.workspace import WorkspaceOption, open_workspace
 from jiqun.core.actor import LOCAL
@@ -130,6 +131,8 @@ def load(
         )
     if table == "organisations" and not check_only:
         derive(opened)  # what people have corrected and merged lies over this load, too
+    if table == "carriers" and not check_only:
+        lay(opened)  # as what they have edited of units
     again = command_line(str(file), table, mapping=pairs, sheet=sheet, as_of=as_of, encoding=encoding)
     _say(report, again)
     if code is None:

@@ -4,8 +4,9 @@ One file per table, one row per attribute: `attribute, type, unit, required, def
 description_en, aliases, check, source`. `tables.csv` lists the tables with title, home and key.
 Validation, import templates, database tables and documentation are made from these files; nothing repeats them.
 
-A table's `home` is `snapshot` (files of rows, loaded as a whole) or `operational` (rows of the database that commands
-change); one thing has one home. For operational tables `unique` and `index` list columns, joined by `+` where several
+A table's `home` is `snapshot` (files of rows, loaded as a whole), `operational` (rows of the database that commands
+change) or `given` (short tables that a user gives to an analysis, kept as revisions in the operational table of that
+name); one thing has one home. For operational tables `unique` and `index` list columns, joined by `+` where several
 go together.
 
 Types: `string`, `code` (text that may look like a number), `integer`, `number`, `money` (number that
@@ -24,7 +25,7 @@ from typing import Literal
 from jiqun.core.errors import UsageError
 
 Type = Literal["string", "code", "integer", "number", "money", "date", "boolean", "datetime", "json", "bytes"]
-Home = Literal["snapshot", "operational"]
+Home = Literal["snapshot", "operational", "given"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def schemas(home: Home = "snapshot") -> dict[str, Schema]:
     ['carriers', 'facilities', 'indicators', 'links', 'organisations', 'sites']
     >>> schemas("operational")["jobs"]["state"].check
     'enum:queued|running|done|dead|cancelled'
+    >>> sorted(schemas("given"))
+    ['frontier', 'plans', 'tags']
     """
     return {row["table"]: _schema(row) for row in _rows("tables.csv") if row["home"] == home}
 
@@ -119,7 +122,7 @@ def _schema(row: dict[str, str]) -> Schema:
         )
         for a in _rows(f"{row['table']}.csv")
     )
-    home: Home = "operational" if row["home"] == "operational" else "snapshot"
+    home: Home = row["home"]  # type: ignore[assignment]  # kept to the literal by tests/core/test_core_schema.py
     return Schema(
         name=row["table"],
         title_zh=row["title_zh"],

@@ -376,7 +376,7 @@ def _spans(sample: bytes, delimiter: str) -> list[tuple[int, int, int]]:
     found, after, _ = _kernels.scan_records(
         buffer, 0, buffer.size, ord(delimiter), 0, _LONGEST, True, starts, ends, counts, states
     )
-    following = [*starts[1:found].tolist(), after]
+    following = [*starts[1:found].tolist(), after][:found]  # a mark and nothing after it has no record
     return list(zip(starts[:found].tolist(), ends[:found].tolist(), following, strict=True))
 
 

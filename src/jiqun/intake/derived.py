@@ -63,7 +63,11 @@ def hanging(workspace: Workspace, lacks: Callable[[pl.Series], pl.Series]) -> tu
 
 
 def derive_anew(tx: Transaction, table_name: str) -> None:
-    """After a load of organisations within a command: have a job lay over it what lay over the one before."""
+    """After a load of organisations or carriers within a command: have a job lay over it what lay over the one before."""
+    if table_name == "carriers":
+        edits = table("unit_edits")
+        if tx.execute(sa.select(edits.c.id).where(edits.c.withdrawn_at.is_(None)).limit(1)).first():
+            tx.job("assess.lay_unit_edits", {})
     if table_name != "organisations":
         return
     rosters, corrections = table("rosters"), table("corrections")

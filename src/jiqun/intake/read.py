@@ -6,6 +6,7 @@ source already holds as such are written out in full precision first.
 
 from __future__ import annotations
 
+import codecs
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,7 @@ def source_kind(path: Path) -> Kind:
     """
     head = first_bytes(path, 1 << 16)
     name = path.name
-    if not head.strip():
+    if not head.removeprefix(codecs.BOM_UTF8).strip():
         raise InputError("JQ-FILE-002", file=name)
     if head.startswith(b"PAR1"):
         return "parquet"

@@ -44,19 +44,24 @@ def pieces(request: Request) -> Iterator[bytes]:
 class Form:
     """A form with one file, which comes last: read `fields`, then `filename`, then iterate `file`.
 
+    Of a field longer than `longest` bytes the rest is read and dropped, and `too_long` has its size; without `longest`
+    such a form is refused.
+
     Raises
     ------
     InputError
         JQ-IMPORT-023: not a form, cut off, or more than fields and one file.
     """
 
-    def __init__(self, content_type: str, body: Iterator[bytes]) -> None:
+    def __init__(self, content_type: str, body: Iterator[bytes], *, longest: int | None = None) -> None:
         kind, parameters = parse_options_header(content_type)
         boundary = parameters.get(b"boundary", b"")
         if kind != b"multipart/form-data" or not boundary:
             raise InputError("JQ-IMPORT-023")
         self.fields: dict[str, str] = {}
         self.filename: str | None = None
+        self.too_long: dict[str, int] = {}
+        self._longest = longest
         self._body = body
         self._head: dict[bytes, bytes] = {}
         self._field, self._is_file = "", False
@@ -123,9 +128,14 @@ class Form:
         if self._is_file:
             self._waiting.append(data[start:end])
             return
-        self._value += data[start:end]
-        if len(self._value) > _LONGEST_FIELD:
+        most = _LONGEST_FIELD if self._longest is None else self._longest
+        if len(self._value) + end - start <= most:
+            self._value += data[start:end]
+        elif self._longest is None:
             raise InputError("JQ-IMPORT-023")
+        else:
+            self.too_long[self._field] = self.too_long.get(self._field, len(self._value)) + end - start
+            self._value += data[start : start + most - len(self._value)]
 
     def _part_end(self) -> None:
         if not self._is_file:

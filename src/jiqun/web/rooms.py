@@ -34,6 +34,7 @@ from jiqun.web.pages import (
     firms,
     follow,
     forms,
+    given,
     green,
     home,
     import_decisions,
@@ -63,7 +64,7 @@ from jiqun.web.pages import map as map_page
 ROOMS: tuple[Room, ...] = (ATLAS, CLASSIFY, INTAKE, PLACE, ROSTER, ACCOUNTS, STORE, SURVEY, ASSESS)
 """Rooms whose operations the API offers."""
 
-UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router)
+UPLOADS: tuple[APIRouter, ...] = (import_files.router, import_files.api_router, given.upload_router)
 """Routers of what takes a file: it is streamed, and so they check their form themselves."""
 
 PAGES: tuple[APIRouter, ...] = (
@@ -86,6 +87,7 @@ PAGES: tuple[APIRouter, ...] = (
     firms.router,
     follow.router,
     forms.router,
+    given.router,
     green.router,
     help_page.router,
     home.router,

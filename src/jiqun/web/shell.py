@@ -32,6 +32,9 @@ _LOG = logging.getLogger("jiqun.web")
 _SAFE = frozenset({"GET", "OPTIONS"})
 UPLOADS = re.compile(rf"/imports/(new|\w+/mended)|{PREFIX}/intake/receive")
 """Paths that take a file, which they stream to disk."""
+TABLES = re.compile(r"/assess/diagnosis/given/(plans|tags|frontier)(/add|/check)?")
+"""Paths that take a short table or a text, which their page bounds more closely and tells about."""
+TABLE_BYTES = 20_000_000
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 FORM_BYTES = 1_000_000
 """Bound of a body that is not an upload."""
@@ -96,6 +99,8 @@ class Shell:
             _log(scope, status, perf_counter() - began)
 
     def _bound(self, scope: Scope) -> int:
+        if TABLES.fullmatch(scope["path"]):
+            return TABLE_BYTES
         return self.settings.upload_bytes if UPLOADS.fullmatch(scope["path"]) else FORM_BYTES
 
     def _admit(self, scope: Scope, limit: int) -> None:

@@ -37,6 +37,7 @@ JOBS: dict[str, Text] = {
     "assess.assess_readiness": Text("评估准备度", "Assess readiness"),
     "assess.diagnose": Text("诊断", "Diagnose"),
     "assess.edit_unit": Text("修改单元", "Edit a unit"),
+    "assess.lay_unit_edits": Text("套用单元修改", "Lay edits of units over the load"),
     "atlas.measure": Text("整体测度", "Measure the register"),
     "atlas.network_run": Text("网络分析", "Analyse the network"),
     "atlas.run": Text("识别集群", "Find clusters"),

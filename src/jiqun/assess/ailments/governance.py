@@ -139,7 +139,10 @@ def frontier_finding(unit: str, scores: Any, *, names: tuple[str, ...] = ()) -> 
             **common, state="unknown",
             sentence=Text("没有这个单元带区间的前沿得分。", "There is no frontier score of this unit with an interval."),
             varies=varies,
-            action=Text("用 jiqun assess dea --bootstrap 计算后以 --frontier 给出。", "Compute one with jiqun assess dea --bootstrap and give it with --frontier."),
+            action=Text(
+                "在“效率前沿”页计算并勾选区间，再在“诊断用表”页取用其得分(或用 jiqun assess dea --bootstrap 计算、以 --frontier 给出)。",
+                "Compute a frontier with intervals on its page and take its scores on “What you give to the diagnosis” (or jiqun assess dea --bootstrap, then --frontier).",
+            ),
             evidence=mine.head(1), missing=(lacking,),
         )  # fmt: skip
     score, low, high = (float(mine[name][0]) for name in ("score", "low", "high"))

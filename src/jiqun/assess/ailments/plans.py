@@ -214,7 +214,10 @@ def plans_finding(
             **common, state="unknown",
             sentence=Text("没有至少三个地区的规划文本，看不出是否雷同。", "There are no plans of at least three regions that name industries, so that they cannot be compared."),
             varies=varies, missing=(Text("至少三个地区的规划或政策文本(region、text)", "plans or policies of at least three regions (region, text)"),),
-            action=Text("用 --plans 给出文本：每行一个地区和一段文字。", "Give texts with --plans: a row with a region and a text each."),
+            action=Text(
+                "在“诊断用表”页给出文本(或用 jiqun assess diagnose --plans)：每行一个地区和一段文字。",
+                "Give texts on the page “What you give to the diagnosis” (or with jiqun assess diagnose --plans): a row with a region and a text each.",
+            ),
         )  # fmt: skip
     told = overlap(lists)
     found = told.p < LEVEL

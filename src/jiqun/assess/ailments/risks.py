@@ -398,22 +398,28 @@ def balance_finding(
         "which industries are traditional, emerging or future is for who gives the tags",
     )
     n = sum(here.values()) if here else 0
-    if here is None or register is None or n < LEAST_FIRMS or n < COVERED * members:
-        lacking = (
-            Text(
-                "产业标签(code、tag：traditional、emerging、future)",
-                "tags of industries (code, tag: traditional, emerging, future)",
-            )
-            if here is None
-            else Text(
-                f"更多有类别的成员(有标签的 {n:,} 家，共 {members:,} 家)",
-                f"more members of known class ({n:,} of {members:,} have a tag)",
-            )
+    if here is not None and register is not None and (n < LEAST_FIRMS or n < COVERED * members):
+        return Finding(
+            **common, state="unknown",
+            sentence=Text(f"{members:,} 个成员中有标签的 {n:,} 个，太少，说不上。", f"Of {members:,} members {n:,} have a tag, too few to say."),
+            varies=varies, missing=(Text("更多带产业标签的成员", "more members with a tag of their industry"),),
+            action=Text(
+                "在“诊断用表”页给更多类别贴标签；没有类别的企业，补充行业代码或主营业务。",
+                "Tag more classes on the page “What you give to the diagnosis”; of firms without a class, load industry codes or main business.",
+            ),
+        )  # fmt: skip
+    if here is None or register is None:
+        lacking = Text(
+            "产业标签(code、tag：traditional、emerging、future)",
+            "tags of industries (code, tag: traditional, emerging, future)",
         )
         return Finding(
             **common, state="unknown", sentence=Text("不知道哪些成员属于传统、新兴或未来产业。", "Which members are of traditional, emerging or future industries is not known."),
             varies=varies, missing=(lacking,),
-            action=Text("用 --tags 给出标签表；我们不随附，因为没有可引用的统一划分。", "Give a table with --tags; none is shipped, as there is no common division to cite."),
+            action=Text(
+                "在“诊断用表”页给出标签表(或用 jiqun assess diagnose --tags)；我们不随附，因为没有可引用的统一划分。",
+                "Give a table on the page “What you give to the diagnosis” (or with jiqun assess diagnose --tags); none is shipped, as there is no common division to cite.",
+            ),
         )  # fmt: skip
     rows = [
         (tag, here.get(tag, 0), here.get(tag, 0) / n, register.get(tag, 0) / max(1, sum(register.values())))

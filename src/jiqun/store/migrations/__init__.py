@@ -13,7 +13,7 @@ from jiqun.core.errors import WorkspaceError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this program works with."""
 _one_at_a_time = threading.Lock()
 """Alembic keeps what it is doing in module globals."""

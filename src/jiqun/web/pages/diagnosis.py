@@ -11,8 +11,11 @@ from jiqun.assess import diagnosis_room as room
 from jiqun.assess import stage_desk
 from jiqun.assess.diagnosis import DiagnoseRequest, kind_name
 from jiqun.assess.diagnosis_document import diagnosis_document, unit_document
+from jiqun.assess.given_document import TITLES
+from jiqun.assess.given_records import changed, revisions, used
+from jiqun.assess.given_tables import BY_FINDING
 from jiqun.assess.stage_document import stages_document
-from jiqun.core.document import Document
+from jiqun.core.document import Document, Text
 from jiqun.core.errors import UsageError
 from jiqun.report.fragment import fragment
 from jiqun.store import StoredResult, Workspace
@@ -57,6 +60,8 @@ def diagnosis(request: Request, visitor: VisitorDep, workspace: WorkspaceDep) ->
         stale=bool(result and loaded and _stale(workspace, result)),
         may=may and loaded,
         digital=asked.digital or "",
+        read=_read(workspace, result) if result else [],
+        changed=[TITLES[name] for name in changed(workspace, result)] if result and result.current else [],
     )
 
 
@@ -137,6 +142,12 @@ def unit_page(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, un
         region=region,
         tail=parts.suffix(_query(result)),
         digital=result.values["digital"],
+        wanted=[
+            (BY_FINDING[one.code], one.title)
+            for one in told.findings
+            if one.state == "unknown" and one.code in BY_FINDING
+        ],
+        may=not visitor.actor.roles.isdisjoint(room.EDITS),
     )
 
 
@@ -166,6 +177,15 @@ def _query(result: StoredResult) -> dict[str, str]:
 def _report(form: str) -> parts.Form:
     forms: dict[str, parts.Form] = {"docx": "docx", "pdf": "pdf", "xlsx": "xlsx", "html": "html"}
     return forms[form]
+
+
+def _read(workspace: Workspace, result: StoredResult) -> list[tuple[str, Text, str, int | None]]:
+    """The given tables that a diagnosis read: name, title, version, and the revision that it was."""
+    told = []
+    for name, digest in used(result).items():
+        one = next((one for one in revisions(workspace, name) if one.digest == digest), None)
+        told.append((str(name), TITLES[name], digest[:12], one.revision if one else None))
+    return told
 
 
 def _stale(workspace: Workspace, result: StoredResult) -> bool:

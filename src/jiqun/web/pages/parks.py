@@ -213,6 +213,15 @@ def edit_unit(
     return see_other(back, done="edited" if answer.job else "same")
 
 
+@router.post("/parks/{park}/units/{unit}/back")
+def take_back(visitor: VisitorDep, workspace: WorkspaceDep, park: Id, unit: Id, key: Key) -> Response:
+    """Let what is loaded of a unit count again."""
+    asked = unit_edits.TakeBackRequest(unit=unit)
+    answer = unit_edits.take_back_unit(visitor.actor, workspace, asked, key=key)
+    back = f"/parks/{quote(park, safe='')}/units/{quote(unit, safe='')}"
+    return see_other(back, done="back" if answer.job else "same")
+
+
 def _today(workspace: Workspace) -> str:
     return workspace.clock().date().isoformat()
 
@@ -247,6 +256,7 @@ def _unit(
         edits=_edits(visitor),
         notes={
             "edited": visitor.say("Saved. The list of units is made anew in a moment."),
+            "back": visitor.say("Taken back. What is loaded counts again in a moment."),
             "same": visitor.say("Nothing was changed."),
         },
     )

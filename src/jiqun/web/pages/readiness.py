@@ -223,7 +223,7 @@ def _page(
         errors=errors,
         boxes=BOXES,
         titles=TITLES,
-        regions=_regions(workspace) if not visitor.actor.roles.isdisjoint(EDITS) else [],
+        regions=regions_to_choose(workspace) if not visitor.actor.roles.isdisjoint(EDITS) else [],
         industries=_industries(language),
     )
 
@@ -245,7 +245,7 @@ def _given(result: StoredResult | None) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _regions(workspace: Workspace) -> list[tuple[str, Text]]:
+def regions_to_choose(workspace: Workspace) -> list[tuple[str, Text]]:
     """Codes and names of regions to choose from, as the last search for clusters found them; none before one."""
     if None not in searched(workspace):
         return []
