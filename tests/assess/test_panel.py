@@ -11,7 +11,8 @@ from assess_workspace import FRAMEWORK, SEARCH, SIZES, firms, indicator_rows, lo
 
 from jiqun.assess.atlas_values import ATLAS_INDICATORS, Reading, atlas_value
 from jiqun.assess.framework import framework_of, parse_framework, shipped
-from jiqun.assess.panel import boundaries, gather, panel, weight_share
+from jiqun.assess.panel import gather, panel, weight_share
+from jiqun.assess.panel_boundaries import boundaries
 from jiqun.assess.table import indicator_columns
 from jiqun.atlas import chain_desk, core_desk, network_desk
 from jiqun.atlas import desk as atlas
