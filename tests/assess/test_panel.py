@@ -161,6 +161,7 @@ def test_what_is_missing_is_named_with_its_reason(workspace):
     assert rows["lq_core"] | {"zh": ""} == {
         "code": "lq_core", "use": "indicator", "origin": "atlas", "state": "missing", "units": 0, "zh": "",
         "en": "Core industries are not judged for this register: run `jiqun atlas core-share`, or judge them on the page of core industries.",
+        "answered": None, "asked": None,
     }  # fmt: skip
     assert rows["rd_intensity"]["en"] == "No table of indicators is loaded."
     assert rows["chain_leaders"]["en"].startswith("There is no analysis of links for this run")

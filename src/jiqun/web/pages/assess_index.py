@@ -140,6 +140,7 @@ def index_table(
         shown.ranks_table(),
         shown.parts_table(),
         shown.coverage_table(),
+        *shown.response_blocks(None),
         *shown.sure_blocks(None),
         *shown.step_blocks(None),
     )
@@ -209,7 +210,8 @@ def publish(
 
 def _drawn(visitor: Visitor, shown: IndexReport, code: str) -> tuple[Html, Html, Html]:
     """What the page shows at once, what lies folded, and how it is known; drawn once for each result and language."""
-    key = (shown.stored.path, shown.sure.path if shown.sure else None, code)
+    beside = tuple(one.path if one else None for one in (shown.sure, shown.reasons))
+    key = (shown.stored.path, *beside, shown.inside, code)
     base, language = f"/assess/index/{code}", visitor.language
 
     def link(unit: str) -> str:
@@ -222,7 +224,7 @@ def _drawn(visitor: Visitor, shown: IndexReport, code: str) -> tuple[Html, Html,
     )  # fmt: skip
     more = parts.drawn_once(
         (*key, "more"), base, language, {},
-        lambda: _document(shown, (shown.coverage_table(), *shown.sure_blocks(), *shown.step_blocks())),
+        lambda: _document(shown, (shown.coverage_table(), *shown.response_blocks(), *shown.sure_blocks(), *shown.step_blocks())),
         bare=True,
     )  # fmt: skip
     how = parts.drawn_once((*key, "how"), base, language, {}, lambda: _document(shown, shown.document().blocks[-1:]))
