@@ -344,7 +344,9 @@ class IndexReport:
         if rows.is_empty():
             return ()
         year = int(self.year)
-        table = response_table(rows, self.whole, year, inside=self.inside, as_of=self.as_of, most=most)
+        table = response_table(
+            rows, self.whole, year, inside=self.inside, as_of=self.as_of, most=most, alone=unit is not None
+        )
         return (self.named(table),)
 
     def step_blocks(self, most: int | None = SHOWN) -> tuple[Block, ...]:

@@ -21,6 +21,8 @@ _TYPES: dict[str, Type] = {"CNY": "money", "share": "share"}
 def questionnaire(framework: Framework) -> tuple[Question, ...]:
     """The questions that fill a framework's survey indicators, each once, with those that weigh them.
 
+    Where all are choices, persons employed are asked beside them.
+
     Raises
     ------
     UsageError
@@ -33,6 +35,8 @@ def questionnaire(framework: Framework) -> tuple[Question, ...]:
     ['digital_demand', 'platform_use']
     >>> [one.code for one in questionnaire(framework_of("competitiveness"))]
     ['employees', 'market_share', 'market_share_source']
+    >>> [one.code for one in questionnaire(framework_of("green"))]
+    ['employees', 'energy_management']
     """
     wanted = declared(framework)
     if not wanted:
@@ -49,6 +53,8 @@ def questionnaire(framework: Framework) -> tuple[Question, ...]:
         beside = ready.get(f"{code}_source")
         if beside is not None and taken is found[code]:
             found[beside.code] = beside
+    if not any(one.type in NUMERIC for one in found.values()):  # a round asks for a figure at least
+        found = {EMPLOYEES: ready[EMPLOYEES]} | found
     return checked_questions(tuple(found.values()), "indicators")
 
 

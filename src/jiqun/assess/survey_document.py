@@ -34,7 +34,6 @@ _OPEN: Heads = {
     "asked": ("受访", "asked", "integer", 0),
     "rate": ("答复率", "response rate", "share", 0),
     "members": ("成员", "members", "integer", 0),
-    "rounds": ("轮次", "rounds", "text", 0),
 }
 _INSIDE: Heads = {
     "state": ("状态", "state", "text", 0),
@@ -53,15 +52,24 @@ def response_rows(response: pl.DataFrame, year: int, *, inside: bool) -> pl.Data
 
 
 def response_table(
-    response: pl.DataFrame, framework: Framework, year: int, *, inside: bool, as_of: str = "", most: int | None = None
+    response: pl.DataFrame,
+    framework: Framework,
+    year: int,
+    *,
+    inside: bool,
+    as_of: str = "",
+    most: int | None = None,
+    alone: bool = False,
 ) -> Table:
-    """Who answered for each indicator and unit 应答与数值; units by their key."""
+    """Who answered for each indicator and unit 应答与数值; units by their key, or no unit where it stands `alone`."""
     rows = response_rows(response, year, inside=inside).sort("code", "unit")
     measures = {one.code: one.unit for one in framework.indicators}
     rows = rows.with_columns(measure=pl.col("code").replace_strict(measures, default=None, return_dtype=pl.String))
     called = names_of(framework)
     names = {code: called.get(code, Text(code, code)) for code in rows["code"].unique()}
     heads = _OPEN | _INSIDE if inside else _OPEN
+    # names and units beside each other leave no room to read either
+    heads = {key: head for key, head in heads.items() if key != ("unit" if alone else NAME)}
     title = Text("调查应答与数值", "Survey answers and values")
     source = source_text(framework)
     table = built_table("response", title, rows, heads, source, as_of, most, ("code", names))

@@ -15,6 +15,7 @@ from jiqun.assess.index_report import IndexReport, Reweighted
 from jiqun.core.document import Document, Table, Text
 from jiqun.report.fragment import fragment
 from jiqun.report.markup import Html
+from jiqun.survey import records
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.pages.assess import FrameworkCode, Key
 from jiqun.web.render import page, see_other
@@ -121,7 +122,18 @@ def unit_page(
         tail=tail,
         cluster=f"/clusters/{unit}" if cluster else "",
         as_of=shown.as_of,
+        rounds=_rounds(visitor, workspace, told),
     )
+
+
+def _rounds(visitor: Visitor, workspace: WorkspaceDep, told: room.TraceAnswer) -> list[tuple[str, Text]]:
+    """The survey rounds on which a score rests, with their names; none for who may not see rounds."""
+    if visitor.actor.roles.isdisjoint(records.READS):
+        return []
+    used = {key for row in told.rows for key in (row.rounds or "").split(", ") if key}
+    there = {one.id: one for one in records.rounds(workspace) if one.id in used}
+    names = {key: Text(f"{one.title.zh} {one.period}", f"{one.title.en} {one.period}") for key, one in there.items()}
+    return sorted(names.items())
 
 
 @router.get("/assess/index/{code}/{table}.{form:ending}")
