@@ -411,6 +411,9 @@ def test_who_may_not_draft_finds_no_button_and_what_asks_nothing_is_told(visit, 
 @pytest.mark.parametrize("role", ROLES)
 def test_of_few_answers_every_role_but_those_inside_sees_nothing(visit, workspace, asked, role):
     text = shipped_text("green").replace('code = "green"\nzh', 'code = "mine"\nzh', 1)
+    text = text.replace('option = "yes"', 'option = "yes"\nlow = 0\nhigh = 100', 1).replace(
+        "screen = 0.6", "screen = 0"
+    )
     text += """
 [[indicator]]
 code = "beyond_chance"
