@@ -293,7 +293,12 @@ def test_the_annual_report_holds_what_is_there_for_its_reader(filled, tmp_path):
     desk.run_frontier(LOCAL, filled, desk.FrontierChoice("firms", ("firms", "revenue"), ("rd_intensity",), force=True))
     found = annual_report(filled, LOCAL)
     assert [block.id for block in found.blocks] == ["indices", "frontiers", "benchmark"]
-    assert {one.name for one in found.lineage.inputs} == {"index-mine", "uncertainty-mine", "frontier-firms"}
+    assert {one.name for one in found.lineage.inputs} == {
+        "index-mine",
+        "coverage-mine",
+        "uncertainty-mine",
+        "frontier-firms",
+    }
     assert annual_report(filled, PUBLIC).lineage.inputs == ()
     desk.publish_index(LOCAL, filled, "mine")
     assert [block.id for block in annual_report(filled, PUBLIC).blocks] == ["indices", "benchmark"]

@@ -11,7 +11,8 @@ from assess_workspace import FRAMEWORK, SEARCH, SIZES, firms, indicator_rows, lo
 
 from jiqun.assess.atlas_values import ATLAS_INDICATORS, Reading, atlas_value
 from jiqun.assess.framework import framework_of, parse_framework, shipped
-from jiqun.assess.panel import boundaries, gather, panel, weight_share
+from jiqun.assess.panel import gather, panel, weight_share
+from jiqun.assess.panel_boundaries import boundaries
 from jiqun.assess.table import indicator_columns
 from jiqun.atlas import chain_desk, core_desk, network_desk
 from jiqun.atlas import desk as atlas
@@ -173,6 +174,7 @@ def test_what_is_missing_is_named_with_its_reason(workspace):
     assert rows["lq_core"] | {"zh": ""} == {
         "code": "lq_core", "use": "indicator", "origin": "atlas", "state": "missing", "units": 0, "zh": "",
         "en": "Core industries are not judged for this register: run `jiqun atlas core-share`, or judge them on the page of core industries.",
+        "answered": None, "asked": None,
     }  # fmt: skip
     assert rows["rd_intensity"]["en"] == "No table of indicators is loaded."
     assert rows["chain_leaders"]["en"].startswith("There is no analysis of links for this run")

@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 
 from jiqun.core.actor import LOCAL
+from jiqun.core.lineage import Lineage
 from jiqun.intake import desk
 from jiqun.store import Workspace
 from jiqun.store.database import new_key
-from jiqun.survey import respond
+from jiqun.survey import records, respond
+from jiqun.survey.questions import templates
 
 
 @pytest.fixture
@@ -91,3 +93,19 @@ def test_what_is_not_there_is_told(run, workspace, arguments):
     assert status in {1, 2}
     assert out == ""
     assert "JQ-SURVEY-" in err
+
+
+def test_the_members_of_every_cluster_are_asked_the_shipped_questions(run, workspace, tmp_path):
+    file, closes = tmp_path / "ask.toml", (datetime.now(UTC) + timedelta(days=3)).date()
+    assert run("survey", "template", "cluster-questionnaire", "-o", file)[0] == 0
+    status, survey, _ = run("survey", "new", file, "--year", 2024, "--closes", closes, "--roster", "clusters")
+    assert status == 0
+    made = records.find(workspace, survey.strip())
+    assert (made.roster.scope, made.roster.cluster, made.quarter) == ("cluster", "", None)
+    assert made.questions == templates()["cluster-questionnaire"].question
+    status, _, err = run("survey", "open", survey.strip())
+    assert (status, "JQ-SURVEY-008" in err) == (1, True)  # no search found clusters yet
+    members = pl.DataFrame({"cluster_id": ["c1", "c2"], "id": ["o0000001", "o0000002"]})
+    workspace.put_result("clusters", Lineage("made up", "1"), {"members": members}, {})
+    assert run("survey", "open", survey.strip())[0] == 0
+    assert {one.organisation for one in records.roster(workspace, made.id)} == set(members["id"])

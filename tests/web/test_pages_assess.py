@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from html.parser import HTMLParser
 from urllib.parse import quote
 
 import polars as pl
@@ -14,11 +15,15 @@ from web_people import HOSTILE, NAMES
 
 from jiqun.assess import desk, own_frameworks
 from jiqun.assess.declared import HANDLERS
-from jiqun.assess.framework import shipped_text
+from jiqun.assess.framework import framework_of, shipped_text
+from jiqun.assess.questionnaire import questionnaire
 from jiqun.core.actor import LOCAL
 from jiqun.store import Workspace
 from jiqun.store.database import new_key
 from jiqun.store.worker import work
+from jiqun.survey import links, records, respond, rounds
+from jiqun.survey.records import Roster
+from jiqun.survey.rounds import Spec
 from jiqun.web.visitor import SESSION
 
 ROLES = ("public", *NAMES)
@@ -315,3 +320,173 @@ def test_a_clusters_page_says_how_it_stands_to_whom_may_know(visit, workspace):
     assert f'href="/assess/index/{FRAMEWORK}/units/c0001"' in page
     assert visit("public").get("/api/v1/assess/standing?cluster_id=c0001").json()["rows"][0]["units"] == 2
     assert visit("public").get("/api/v1/assess/standing?cluster_id=c9999").json()["rows"] == []
+
+
+# From a framework to a round and back
+
+
+@pytest.fixture
+def asked(workspace):
+    """A round that its framework drafted, of the members of both clusters, closed: two of Cambridge answered."""
+    told = framework_of("green")
+    members = workspace.result("clusters").table("members").select("cluster_id", "id", "place_name").unique("id")
+    today = workspace.clock().date()
+    spec = Spec(
+        kind="indicators", title_zh="节能问卷 <b>", title_en="Energy <b>", year=2024, questions=questionnaire(told),
+        opens_on=today, closes_on=today, roster=Roster(scope="cluster"),
+    )  # fmt: skip
+    made = rounds.open_round(
+        LOCAL, workspace, rounds.new(LOCAL, workspace, spec, key=new_key()).id, tell=False, key=new_key()
+    )
+    some = {place: frame["id"].sort().to_list() for (place,), frame in members.group_by("place_name")}
+    few = min(some, key=lambda place: len(some[place]))
+    for place, ids in some.items():
+        for k, one in enumerate(ids[: 2 if place == few else 6]):
+            (link,) = links.make(LOCAL, workspace, made.id, [one], key=new_key())
+            given = {"energy_management": "yes" if k % 2 else "no", "employees": "9"}
+            who = respond.through_link(workspace, link.secret)
+            respond.save(workspace, who, given, base=0, submit=True, confirmed=True, key=new_key())
+    rounds.lock(LOCAL, workspace, made.id, key=new_key())
+    return made.id
+
+
+class Filled(HTMLParser):
+    """The fields of the editor as a browser would send them."""
+
+    def __init__(self):
+        super().__init__()
+        self.fields, self.select, self.area = {}, None, None
+
+    @classmethod
+    def of(cls, page):
+        made = cls()
+        made.feed(page[page.index('class="editor"') :])
+        return made.fields
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        if tag == "input" and told.get("name") and (told.get("type") != "checkbox" or "checked" in told):
+            self.fields[told["name"]] = told.get("value") or ""
+        elif tag == "select":
+            self.select = told["name"]
+        elif tag == "option" and self.select and (self.select not in self.fields or "selected" in told):
+            self.fields[self.select] = told.get("value") or ""
+        elif tag == "textarea":
+            self.area = told["name"]
+            self.fields[self.area] = ""
+
+    def handle_endtag(self, tag):
+        if tag == "select":
+            self.select = None
+        elif tag == "textarea":
+            self.area = None
+
+    def handle_data(self, data):
+        if self.area:
+            self.fields[self.area] += data
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_framework_drafts_a_round_with_nothing_typed(visit, workspace, language):
+    analyst = visit("analyst")
+    page = analyst.get(f"/assess/frameworks/nqpf?lang={language}").text
+    link = re.search(r'href="(/surveys/new\?framework=nqpf)"', page)[1]
+    editor = analyst.get(f"{link}&lang={language}").text
+    for code in ("employees", "digital_skills", "training", "connected_equipment", "data_sharing", "conversion"):
+        assert f'value="{code}"' in editor
+    saved = analyst.post("/surveys/new", data=Filled.of(editor) | {"do": "save"})
+    assert saved.status_code == 303, saved.text
+    survey = saved.headers["location"].split("/")[-1].partition("?")[0]
+    made = records.find(workspace, survey)
+    assert made.questions == questionnaire(framework_of("nqpf"))
+    assert made.roster == Roster(scope="cluster")
+    rounds.open_round(LOCAL, workspace, survey, tell=False, key=new_key())
+    inside = set(workspace.result("clusters").table("members")["id"])
+    assert {one.organisation for one in records.roster(workspace, survey)} == inside
+    page = analyst.get(f"/assess/frameworks/nqpf?lang={language}").text
+    assert page.count(f'href="/surveys/{survey}"') == 5
+    assert ("尚未截止" if language == "zh" else "not closed yet") in page
+
+
+def test_who_may_not_draft_finds_no_button_and_what_asks_nothing_is_told(visit, workspace):
+    for role in ("public", "member", "auditor"):
+        assert "framework=nqpf" not in visit(role).get("/assess/frameworks/nqpf").text
+    assert visit("public").get("/surveys/new?framework=nqpf").status_code == 303
+    assert visit("member").get("/surveys/new?framework=nqpf").status_code == 403
+    assert visit("analyst").get("/surveys/new?framework=nothing").status_code == 404
+    own = shipped_text("green").replace('code = "green"\nzh', 'code = "mine"\nzh', 1)
+    own = re.sub(r"(?m)^(question|aggregate|option) = .*\n", "", own)
+    own_frameworks.save(LOCAL, workspace, own, key=new_key())
+    assert "framework=mine" not in visit("analyst").get("/assess/frameworks/mine").text
+    refused = visit("analyst").get("/surveys/new?framework=mine&lang=en")
+    assert refused.status_code == 400
+    assert "JQ-ASSESS-102" in refused.text
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_of_few_answers_every_role_but_those_inside_sees_nothing(visit, workspace, asked, role):
+    text = shipped_text("green").replace('code = "green"\nzh', 'code = "mine"\nzh', 1)
+    text = text.replace('option = "yes"', 'option = "yes"\nlow = 0\nhigh = 100', 1).replace(
+        "screen = 0.6", "screen = 0"
+    )
+    text += """
+[[indicator]]
+code = "beyond_chance"
+parent = "energy"
+zh = "超出随机"
+en = "Beyond chance"
+unit = "ratio"
+origin = "atlas"
+source = "atlas"
+"""
+    own_frameworks.save(LOCAL, workspace, text, key=new_key())
+    stored = desk.run_index(LOCAL, workspace, desk.IndexChoice("mine"))
+    desk.publish_index(LOCAL, workspace, "mine")
+    rows = stored.table("response")
+    assert sorted(rows["state"]) == ["few", "shown"]
+    few = rows.filter(state="few")["unit"].item()
+    browser, inside = visit(role), role in {"operator", "analyst", "auditor"}
+    unit = browser.get(f"/assess/index/mine/units/{few}?lang=en").text
+    assert ("too few answers" in unit) == inside
+    csv_ = browser.get("/assess/index/mine/response.csv?lang=en").text
+    assert ("too few answers" in csv_) == inside
+    assert len(csv_.strip().splitlines()) == 1 + (2 if inside else 1)
+    told = browser.get(f"/assess/index/mine/trace.json?unit={few}").json()
+    line = next(one for one in told["rows"] if one["indicator"] == "energy_management")
+    assert [line[name] for name in ("raw", "answered", "asked", "evidence")] == [None] * 4
+    answer = browser.get("/assess/index/mine.json").json()
+    assert (answer["outdated"] is not None) == inside
+    page = browser.get("/assess/index/mine?lang=en").text
+    assert ("too few answers" in page) == inside  # kept fragments are not shared between those inside and others
+    check_harmless(page, "/assess/index/mine")
+    other = rows.filter(state="shown")["unit"].item()
+    shown = browser.get(f"/assess/index/mine/units/{other}?lang=en").text
+    assert (f'href="/surveys/{asked}"' in shown) == inside
+    assert f"6/{rows.filter(state='shown')['asked'].item()}" in shown
+    framework = browser.get("/assess/frameworks/mine?lang=en").text
+    assert (f'href="/surveys/{asked}"' in framework) == inside
+    assert "fills it" in framework or not inside
+
+
+def test_a_round_opened_again_makes_the_index_out_of_date(visit, workspace, asked):
+    test = shipped_text("green").replace('code = "green"\nzh', 'code = "mine"\nzh', 1)
+    own_frameworks.save(LOCAL, workspace, test, key=new_key())
+    rounds.reopen(
+        LOCAL, workspace, asked, closes_on=workspace.clock().date(), reason="more from Cambridge", key=new_key()
+    )
+    cambridge = [one.organisation for one in records.roster(workspace, asked) if one.state == "silent"]
+    for k, one in enumerate(cambridge[::3]):
+        (link,) = links.make(LOCAL, workspace, asked, [one], key=new_key())
+        who = respond.through_link(workspace, link.secret)
+        given = {"energy_management": "no" if k else "yes", "employees": "9"}
+        respond.save(workspace, who, given, base=0, submit=True, confirmed=True, key=new_key())
+    rounds.lock(LOCAL, workspace, asked, key=new_key())
+    desk.run_index(LOCAL, workspace, desk.IndexChoice("mine", basis="clusters"))
+    analyst = visit("analyst")
+    assert "Out of date" not in analyst.get("/assess/index/mine?lang=en").text
+    rounds.reopen(LOCAL, workspace, asked, closes_on=workspace.clock().date(), reason="again", key=new_key())
+    page = analyst.get("/assess/index/mine?lang=en").text
+    assert "Out of date" in page
+    assert "Energy &lt;b&gt; 2024" in page
+    told = analyst.get("/assess/index/mine.json").json()["outdated"]
+    assert told == [{"zh": "调查轮次“节能问卷 <b> 2024”", "en": "the survey round “Energy <b> 2024”"}]

@@ -14,7 +14,7 @@ from jiqun.assess import desk, diagnosis_document
 from jiqun.assess.checks import checklist
 from jiqun.assess.diagnosis_room import READS
 from jiqun.assess.frontier_document import efficiency_document
-from jiqun.assess.index_report import IndexReport
+from jiqun.assess.index_now import report_of
 from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
 from jiqun.assess.stage import of_checks
 from jiqun.assess.stage_desk import READINESS, STAGE, StageRequest
@@ -33,7 +33,7 @@ ROWS = 30
 """Rows of a long table in the report; the workbook of each index has all."""
 OPEN_KINDS = ("carriers", "belts")
 """Kinds of results that every reader of the report finds in it; indices are open to others once they are published."""
-KINDS = ("index-", "uncertainty-", "frontier-", "diagnosis", STAGE, *OPEN_KINDS)
+KINDS = ("index-", "coverage-", "uncertainty-", "frontier-", "diagnosis", STAGE, *OPEN_KINDS)
 """Kinds of results, by their beginning, that sections are made of."""
 TITLE = Text("年度评估报告", "Annual assessment report")
 
@@ -42,7 +42,7 @@ def indices_section(workspace: Workspace, actor: Actor) -> Section | None:
     """Each index that the reader may see: what leads, rank intervals, what adds to scores, what is missing."""
     parts = []
     for code, stored in desk.indices(actor, workspace).items():
-        shown = IndexReport(stored, desk.find_uncertainty(workspace, stored))
+        shown = report_of(actor, workspace, stored)
         blocks: tuple[Block, ...] = (
             Paragraph(shown.sentence(), "lead"),
             *shown.head(),

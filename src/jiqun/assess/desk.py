@@ -16,7 +16,8 @@ from jiqun.assess import frontier
 from jiqun.assess.composite import composite_index
 from jiqun.assess.framework import Framework
 from jiqun.assess.own_frameworks import find_framework
-from jiqun.assess.panel import Basis, Gathered, boundaries, gather, panel
+from jiqun.assess.panel import Basis, Gathered, gather, panel
+from jiqun.assess.panel_boundaries import boundaries
 from jiqun.assess.radial import Returns
 from jiqun.assess.rank_uncertainty import uncertainty
 from jiqun.assess.stored import efficiency_tables, index_tables, restored_index, uncertainty_tables
@@ -100,7 +101,8 @@ def kind_of(what: str, name: str) -> str:
 def run_index(actor: Actor, workspace: Workspace, choice: IndexChoice, *, progress: Progress = silent) -> StoredResult:
     """Rate the workspace's units under a framework and store that 计算并保存指数; done once for equal input.
 
-    Stored tables: those of `CompositeIndex`, and `panel`, `cells`, `coverage`, `units` as in `Panel`.
+    Stored tables: those of `CompositeIndex`, `panel`, `cells`, `coverage`, `units` as in `Panel`, and `response` and `rounds` as
+    in `Surveyed`.
 
     Raises
     ------
@@ -130,6 +132,7 @@ def run_index(actor: Actor, workspace: Workspace, choice: IndexChoice, *, progre
     lineage = Lineage("assess.composite_index", VERSION, parameters, found.sources)
     tables = index_tables(index) | {
         "panel": found.frame, "cells": found.cells, "coverage": found.coverage, "units": found.units,
+        "response": found.survey.response, "rounds": found.survey.rounds,
     }  # fmt: skip
     values: dict[str, Any] = {
         "framework": found.rated.model_dump(mode="json"),
@@ -160,7 +163,8 @@ def keep_coverage(workspace: Workspace, found: Gathered) -> StoredResult:
     }
     lineage = Lineage("assess.coverage", VERSION, parameters, found.sources(workspace))
     values: dict[str, Any] = {"units": found.units.height, "remarks": [asdict(one) for one in found.remarks]}
-    return workspace.put_result(kind_of(COVERAGE, code), lineage, {"coverage": found.coverage}, values)
+    tables = {"coverage": found.coverage, "response": found.survey.response, "rounds": found.survey.rounds}
+    return workspace.put_result(kind_of(COVERAGE, code), lineage, tables, values)
 
 
 def _fitting_weights(rated: Framework, given: Mapping[str, float]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -23,12 +23,16 @@ from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError, UsageError
 from jiqun.core.lineage import canonical_json
 from jiqun.core.operation import Model
+from jiqun.survey.estimates import LEAST_ANSWERS, Aggregate
+from jiqun.survey.questions import CODE
 
 LARGEST_FILE = 500_000
 RESERVED = frozenset(
     {"unit", "rank", "observed", "year", "low", "high", "p_top", "part", "at", "name", "before", "score"}
 )
 """Columns of results, which no dimension or indicator may be called."""
+SHARES: Mapping[str, float] = {"%": 100.0, "share": 1.0}
+"""Units in which a share of answers may be, with what a share is multiplied by."""
 PROPOSAL = Text("建议：指标的选取是我们的，权重由您决定。", "Proposal: indicator choice is ours, weights are yours.")
 """Stands beside every framework that the program ships."""
 
@@ -43,6 +47,8 @@ Normalisation = Literal["minmax", "z", "rank", "percentile", "none"]
 Weighting = Literal["given", "equal", "entropy", "critic", "pca", "ahp", "budget", "bod"]
 ShareOf = Literal["score", "weights"]
 Aggregation = Literal["arithmetic", "geometric", "harmonic", "mpi_minus", "mpi_plus"]
+ASKED = ("question", "aggregate", "option", "weigh_by", "least", "least_rate")
+"""Fields that say how answers of a survey round become one number of a unit; not there: the indicator has none of them."""
 
 
 class Indicator(Model):
@@ -51,6 +57,11 @@ class Indicator(Model):
     `origin` says who computes it: the atlas from member rows, a table that is loaded, or a survey round. With a
     `denominator` (a column of the table) the value is `per` · value / denominator. `low` and `high` are goalposts in the
     unit of the indicator, before `scale`. `impute` overrides the framework's rule.
+
+    Of a survey round: `question` is the code of a question that is asked of firms, `aggregate` how their answers become one
+    number of a unit (see `jiqun.survey.estimates`): of a share, `option` is the answer of a choice that counts; a weighted
+    mean is `weigh_by` `employees` or another numeric question of the same round. A unit has no value below `least` answers
+    or below the response rate `least_rate`.
     """
 
     code: Code
@@ -72,6 +83,12 @@ class Indicator(Model):
     low: Finite | None = None
     high: Finite | None = None
     reference: Annotated[str, Field(max_length=400)] = ""
+    question: Annotated[str | None, Field(pattern=CODE)] = None
+    aggregate: Aggregate | None = None
+    option: Annotated[str | None, Field(pattern=CODE)] = None
+    weigh_by: Annotated[str | None, Field(pattern=CODE)] = None
+    least: Annotated[int | None, Field(ge=LEAST_ANSWERS, le=10_000)] = None
+    least_rate: Annotated[float | None, Field(ge=0, le=1)] = None
 
     @property
     def title(self) -> Text:
@@ -170,7 +187,12 @@ class Framework(Model):
     @property
     def digest(self) -> str:
         """sha256 of its content, in hex: what was computed with it names it so."""
-        return hashlib.sha256(canonical_json(self.model_dump(mode="json"))).hexdigest()
+        told = self.model_dump(mode="json")
+        for one in told["indicators"]:  # what an indicator does not say of surveys does not name it
+            for name in ASKED:
+                if one[name] is None:
+                    del one[name]
+        return hashlib.sha256(canonical_json(told)).hexdigest()
 
     @property
     def root(self) -> str:
@@ -284,7 +306,7 @@ def parse_framework(text: str, file: str = "framework.toml") -> Framework:
     Raises
     ------
     InputError
-        JQ-ASSESS-001: neither; -002 to -008, -011 and -079: the only problem, with its place; -009: several, naming the first.
+        JQ-ASSESS-001: neither; -002 to -008, -011, -079 and -099: the only problem, with its place; -009: several, naming the first.
         `check_framework` gives them all.
 
     Examples
@@ -459,6 +481,7 @@ def _problems(framework: Framework, file: str) -> Iterator[InputError]:
     yield from _tree_problems(framework, file)
     for indicator in framework.indicators:
         yield from _range_problems(indicator, file)
+        yield from _asked_problems(indicator, file)
     steps = framework.steps
     for code, low, high in (("steps", steps.low, steps.high), ("steps", steps.share_low, steps.share_high)):
         if low >= high:
@@ -497,3 +520,24 @@ def _range_problems(indicator: Indicator, file: str) -> Iterator[InputError]:
             yield InputError("JQ-ASSESS-008", file=file, node=indicator.code, low=low, high=high)
     if indicator.scale == "log10" and indicator.low is not None and indicator.low <= 0:
         yield InputError("JQ-ASSESS-008", file=file, node=indicator.code, low=indicator.low, high="log10(≤ 0)")
+
+
+def _asked_problems(one: Indicator, file: str) -> Iterator[InputError]:
+    """What of the fields on a survey question cannot be so, each with what it should be."""
+    given = {name for name in ASKED if getattr(one, name) is not None}
+    if not given:
+        return
+    shares, weighs = one.aggregate == "share", one.aggregate == "weighted_mean"
+    rules = (
+        ("origin", one.origin == "survey", 'origin = "survey"'),
+        ("question", one.question is not None, 'question = "…"'),
+        ("aggregate", one.aggregate is not None, " | ".join(get_args(Aggregate))),
+        ("option", (one.option is not None) == shares, 'aggregate = "share" ⇔ option'),
+        ("weigh_by", (one.weigh_by is not None) == weighs, 'aggregate = "weighted_mean" ⇔ weigh_by'),
+        ("weigh_by", one.weigh_by is None or one.weigh_by != one.question, f"≠ question ({one.question})"),
+        ("unit", not shares or one.unit in SHARES, " | ".join(SHARES)),
+        ("denominator", one.denominator is None or one.aggregate == "sum", 'aggregate = "sum"'),
+    )
+    for field, fits, expected in rules:
+        if not fits:
+            yield InputError("JQ-ASSESS-099", file=file, node=one.code, field=field, expected=expected)

@@ -36,6 +36,8 @@ from jiqun.assess.index_document import (
 )
 from jiqun.assess.rank_uncertainty import SHIFT, Uncertainty
 from jiqun.assess.stored import frame_of, remarks_of, restored_index, restored_uncertainty
+from jiqun.assess.survey_document import response_rows, response_table
+from jiqun.assess.survey_values import RESPONSE
 from jiqun.core.document import (
     Bar,
     Bars,
@@ -75,6 +77,7 @@ _COVERAGE: Heads = {
     "state": ("状态", "state", "text", 0),
     "origin": ("来自", "from", "text", 0),
     "units": ("有数值的单元", "units with a value", "integer", 0),
+    "response": ("回答/受访", "answered / asked", "text", 0),
     "why": ("如何得出，或为何没有", "how, or why not", "text", 0),
 }
 _CELLS: Heads = {
@@ -104,6 +107,10 @@ class IndexReport:
 
     stored: StoredResult
     sure: StoredResult | None = None
+    reasons: StoredResult | None = None
+    """What was told last of the data for the same values; None: what was told when it was stored."""
+    inside: bool = False
+    """Whether the reader may see counts of units that have no value."""
 
     @cached_property
     def found(self) -> CompositeIndex:
@@ -219,7 +226,7 @@ class IndexReport:
     @property
     def remarks(self) -> tuple[Any, ...]:
         """What one has to know of the table and of the boundaries."""
-        return (*remarks_of(self.stored), *(remarks_of(self.sure) if self.sure else ()))
+        return (*remarks_of(self.reasons or self.stored), *(remarks_of(self.sure) if self.sure else ()))
 
     def ranks_table(self, link: Callable[[str], str] | None = None, most: int | None = None) -> Table:
         """Scores and ranks of all units, with the interval of each rank where it is known; `most`: of the first so many."""
@@ -317,7 +324,30 @@ class IndexReport:
 
     def coverage_table(self) -> Table:
         """Every indicator and denominator of the framework: where its values are from, or why it has none."""
-        return coverage_table(frame_of(self.stored, "coverage"), self.whole, self.as_of)
+        return coverage_table(self.coverage, self.whole, self.as_of)
+
+    @property
+    def coverage(self) -> pl.DataFrame:
+        """The rows of `coverage_table`, with the reasons of now."""
+        return frame_of(self.reasons or self.stored, "coverage")
+
+    def response(self, unit: str | None = None) -> pl.DataFrame:
+        """What was answered for the rated year, as far as the reader may see, of all units or one; see `Surveyed`."""
+        if not (self.stored.path / "response.parquet").exists():  # stored before surveys were aggregated
+            return pl.DataFrame(schema=RESPONSE)
+        rows = response_rows(frame_of(self.stored, "response"), int(self.year), inside=self.inside)
+        return rows if unit is None else rows.filter(pl.col("unit") == unit)
+
+    def response_blocks(self, most: int | None = SHOWN, unit: str | None = None) -> tuple[Block, ...]:
+        """Who answered for each indicator and unit; nothing where no survey was used."""
+        rows = self.response(unit)
+        if rows.is_empty():
+            return ()
+        year = int(self.year)
+        table = response_table(
+            rows, self.whole, year, inside=self.inside, as_of=self.as_of, most=most, alone=unit is not None
+        )
+        return (self.named(table),)
 
     def step_blocks(self, most: int | None = SHOWN) -> tuple[Block, ...]:
         """Weights, correlations, reliability and what else each step did."""
@@ -375,7 +405,7 @@ class IndexReport:
             Section(
                 "coverage-section",
                 Text("数据齐全到哪一步", "What is there, and what is missing"),
-                (self.coverage_table(),),
+                (self.coverage_table(), *self.response_blocks(most)),
             ),
             *([Section("choices", Text("什么会改变结果", "What would change the result"), sure)] if sure else []),
             Section("each-step", Text("各步做了什么", "What each step did"), self.step_blocks(most)),
@@ -452,7 +482,8 @@ class IndexReport:
             table,
         )
         title = Text(f"{name.zh}：{self.title.zh}", f"{name.en}: {self.title.en}")
-        blocks: tuple[Block, ...] = (figure, where, method_section(self.framework))
+        answers = self.response_blocks(None, unit)
+        blocks: tuple[Block, ...] = (figure, where, *answers, method_section(self.framework))
         return Document(title, lead, blocks, self.stored.lineage)
 
     def reweighted(self, weights: Mapping[str, float]) -> Reweighted:
@@ -534,6 +565,8 @@ def coverage_table(coverage: pl.DataFrame, framework: Framework, as_of: str = ""
     frame = coverage.with_columns(
         measure=pl.col("code").replace_strict(measures, default=None, return_dtype=pl.String), why=pl.col("code")
     )
+    if "asked" in frame.columns:  # not in what was stored before surveys were aggregated
+        frame = frame.with_columns(response=pl.format("{} / {}", "answered", "asked"))
     title = Text("指标与数据", "Indicators and data")
     table = built_table("coverage", title, frame, _COVERAGE, source_text(framework), as_of, None, ("code", names))
     why = [Text(row["zh"], row["en"]) if row["zh"] else None for row in coverage.to_dicts()]

@@ -11,18 +11,21 @@ import polars as pl
 from pydantic import Field
 
 from jiqun.assess import desk, own_frameworks
+from jiqun.assess.coverage_rows import CoverageRow, FillingRow, coverage_rows, filling
 from jiqun.assess.framework import Code, Framework
+from jiqun.assess.index_now import outdated, report_of
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.own_frameworks import EDITS, KeptFramework, find_framework, kept
 from jiqun.assess.room import ROOM
 from jiqun.assess.stored import frame_of, remarks_of
 from jiqun.atlas.operations import ClusterId
-from jiqun.atlas.reading import READERS, SEES_ALL
+from jiqun.atlas.reading import READERS, SEES_ALL, sees_all
 from jiqun.core.actor import Actor
 from jiqun.core.document import Text
 from jiqun.core.errors import WorkspaceError
 from jiqun.core.operation import Model
 from jiqun.store import StoredResult, Workspace
+from jiqun.survey.records import READS as SURVEY_READS
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", description="letters, digits, hyphens")]
 Column = Annotated[str, Field(min_length=1, max_length=60)]
@@ -72,23 +75,16 @@ class FrameworksAnswer(Model):
     wrong: tuple[Wrong, ...]
 
 
-class CoverageRow(Model):
-    """What there is for an indicator or denominator 数据情况."""
-
-    code: str
-    use: Literal["indicator", "denominator"]
-    origin: str
-    state: Literal["used", "missing", "equal", "invalid", "denominator"]
-    units: int
-    why: Text | None
-
-
 class FrameworkAnswer(Model):
-    """A framework in full; `coverage` null where nothing was computed with it yet."""
+    """A framework in full; `coverage` null where nothing was computed with it yet.
+
+    `rounds`: the survey rounds that ask for its indicators; null for who may not see rounds.
+    """
 
     row: FrameworkRow
     framework: Framework
     coverage: tuple[CoverageRow, ...] | None
+    rounds: tuple[FillingRow, ...] | None
 
 
 class UnitRow(Model):
@@ -107,7 +103,11 @@ class UnitRow(Model):
 
 
 class IndexAnswer(Model):
-    """An index 指数 with the intervals of its ranks. `weight_covered`: share of the framework's weight that has data."""
+    """An index 指数 with the intervals of its ranks. `weight_covered`: share of the framework's weight that has data.
+
+    `coverage`: what there is for each indicator, with the reasons of now. `outdated`: what it rests on that has changed since;
+    null for who sees only what is published.
+    """
 
     id: str
     framework: str
@@ -121,6 +121,8 @@ class IndexAnswer(Model):
     weight_covered: float
     interval: float | None
     remarks: tuple[str, ...]
+    coverage: tuple[CoverageRow, ...]
+    outdated: tuple[Text, ...] | None
     units: tuple[UnitRow, ...]
 
 
@@ -173,6 +175,10 @@ class TraceRow(Model):
     origin: str | None
     measure: str | None
     evidence: str | None
+    answered: int | None
+    asked: int | None
+    standard_error: float | None
+    rounds: str | None
 
 
 class TraceAnswer(Model):
@@ -291,17 +297,20 @@ def framework(actor: Actor, workspace: Workspace, request: One) -> FrameworkAnsw
     """
     one = find_framework(workspace, request.framework)
     there = coverage(actor, workspace, request.framework)
-    rows = None
-    if there is not None:
-        told = frame_of(there, "coverage").to_dicts()
-        rows = tuple(
-            CoverageRow(
-                **{k: v for k, v in row.items() if k not in {"zh", "en"}},
-                why=Text(row["zh"], row["en"]) if row["zh"] else None,
-            )
-            for row in told
-        )
-    return FrameworkAnswer(row=framework_row(actor, workspace, one), framework=one.framework, coverage=rows)
+    rows = None if there is None else coverage_rows(coverage_frame(actor, workspace, there))
+    return FrameworkAnswer(
+        row=framework_row(actor, workspace, one),
+        framework=one.framework,
+        coverage=rows,
+        rounds=None if actor.roles.isdisjoint(SURVEY_READS) else filling(workspace, one.framework),
+    )
+
+
+def coverage_frame(actor: Actor, workspace: Workspace, stored: StoredResult) -> pl.DataFrame:
+    """The coverage of a coverage or of an index, the latter with the reasons of now."""
+    if stored.kind.startswith(f"{desk.COVERAGE}-"):
+        return frame_of(stored, "coverage")
+    return report_of(actor, workspace, stored).coverage
 
 
 def coverage(actor: Actor, workspace: Workspace, code: str) -> StoredResult | None:
@@ -361,6 +370,8 @@ def index(actor: Actor, workspace: Workspace, request: One) -> IndexAnswer:
         weight_covered=shown.covered,
         interval=float(str(shown.sure.values["level"])) if shown.sure else None,
         remarks=tuple(str(one) for one in shown.remarks),
+        coverage=coverage_rows(shown.coverage),
+        outdated=outdated(workspace, shown.stored) if sees_all(actor) else None,
         units=units,
     )
 
@@ -373,8 +384,7 @@ def report(actor: Actor, workspace: Workspace, code: str) -> IndexReport:
     WorkspaceError
         JQ-ASSESS-069: there is none.
     """
-    stored = desk.find_index(actor, workspace, code)
-    return IndexReport(stored, desk.find_uncertainty(workspace, stored))
+    return report_of(actor, workspace, desk.find_index(actor, workspace, code))
 
 
 @ROOM.operation("standing", "集群名次", "Show how a cluster stands", roles=READERS)
@@ -384,7 +394,7 @@ def standing(actor: Actor, workspace: Workspace, request: StandingRequest) -> St
     for code, stored in desk.indices(actor, workspace).items():
         if stored.values["basis"] != "clusters":
             continue
-        shown = IndexReport(stored, desk.find_uncertainty(workspace, stored))
+        shown = report_of(actor, workspace, stored)
         found = shown.found.scores.filter(pl.col("unit") == request.cluster_id)
         if found.is_empty():
             continue
@@ -433,6 +443,9 @@ def trace(actor: Actor, workspace: Workspace, request: TraceRequest) -> TraceAns
     if not sees_evidence(actor):
         cells = cells.with_columns(evidence=pl.lit(None, pl.String))
     rows = rows.join(cells, on="indicator", how="left", maintain_order="left")
+    answers = shown.response(request.unit).filter(pl.col("state") == "shown")
+    answers = answers.select("answered", "asked", "rounds", indicator="code", standard_error="se")
+    rows = rows.join(answers, on="indicator", how="left", maintain_order="left")
     unit = shown.found.scores.filter(pl.col("unit") == request.unit).row(0, named=True)
     name = shown.names[request.unit]
     return TraceAnswer(

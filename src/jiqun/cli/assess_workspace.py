@@ -12,6 +12,7 @@ from jiqun.assess import desk, own_frameworks
 from jiqun.assess.framework import Framework, framework_of, shipped, shipped_text
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.index_document import uncertainty_document
+from jiqun.assess.index_now import report_of
 from jiqun.assess.index_report import IndexReport
 from jiqun.assess.stored import remarks_of, restored_efficiency, restored_uncertainty
 from jiqun.cli.output import note, progress, say
@@ -69,7 +70,7 @@ def index(
     choice = desk.IndexChoice(framework, basis, year, digital, tuple((weights or {}).items()), changes)
     with progress() as told:
         result = desk.run_index(LOCAL, opened, choice, progress=told)
-    shown = IndexReport(result)
+    shown = report_of(LOCAL, opened, result)
     _tell(result)
     rated, whole, share = len(shown.framework.codes), len(shown.whole.codes), f"{shown.covered:.0%}"
     say(
@@ -96,7 +97,7 @@ def uncertainty(
     opened = open_workspace(folder)
     with progress() as told:
         sure = desk.run_uncertainty(LOCAL, opened, choice, progress=told)
-    shown = IndexReport(desk.latest(opened, desk.INDEX, choice.framework), sure)
+    shown = report_of(LOCAL, opened, desk.latest(opened, desk.INDEX, choice.framework))
     _tell(sure)
     found = restored_uncertainty(sure, shown.framework)
     return shown.renamed(uncertainty_document(found, sure.lineage.inputs))

@@ -35,10 +35,11 @@ Day = Annotated[datetime, typer.Option(metavar="DATE", formats=["%Y-%m-%d"], hel
 
 
 class Scope(StrEnum):
-    """Who should answer."""
+    """Who should answer: organisations with an account, all of the register, or the members of every cluster."""
 
     members = "members"
     all = "all"
+    clusters = "clusters"
 
 
 class KindName(StrEnum):
@@ -128,7 +129,7 @@ def new(
     about = _about(questions)
     sort = kind.value if kind else about.get("kind", "indicators")
     roster: dict[str, Any] = {"scope": scope.value}
-    if cluster:
+    if cluster or scope is Scope.clusters:
         roster = {"scope": "cluster", "cluster": cluster}
     if organisations is not None:
         ids = [line.strip() for line in _text(organisations).splitlines() if line.strip()]

@@ -117,7 +117,7 @@ class Publication:
 def build(workspace: Workspace, found: Round) -> Publication:
     """What a round would publish 待发布内容: pages show it before, publishing writes it."""
     nodes = records.roster_frame(workspace, found.id)
-    moved = _moved(workspace, nodes)
+    moved = moved_of(workspace, nodes)
     nodes = nodes.with_columns(pl.col("organisation").replace(moved))
     answers = [
         replace(one, organisation=moved.get(one.organisation, one.organisation))
@@ -148,7 +148,7 @@ def build(workspace: Workspace, found: Round) -> Publication:
     return Publication(found.kind, rows, tables, values, digest)
 
 
-def _moved(workspace: Workspace, nodes: pl.DataFrame) -> dict[str, str]:
+def moved_of(workspace: Workspace, nodes: pl.DataFrame) -> dict[str, str]:
     """Those that were asked as rows of a roster and are organisations of the register by now, if these were not asked."""
     there = set(nodes["organisation"])
     return {own: organisation for own, organisation in all_moved(workspace).items() if organisation not in there}

@@ -30,9 +30,12 @@ NUMERIC: frozenset[str] = frozenset({"money", "number", "integer", "share"})
 MOST_QUESTIONS = 100
 MOST_TIES = 200
 LARGEST_FILE = 200_000
+DONT_KNOW = "dont_know"
+"""Answer of a choice that says that one does not know 不清楚: it is no answer where answers are aggregated."""
 LAST = "last"
 """What `prefill` says to begin with the answer of the round before."""
-_CODE = r"^[a-z][a-z0-9_]{0,39}$"
+CODE = r"^[a-z][a-z0-9_]{0,39}$"
+"""What codes of questions and values of options look like."""
 _CHECK = re.compile(
     r"nonnegative|range:-?\d+(?:\.\d+)?\.\.-?\d+(?:\.\d+)?|total:[a-z0-9_]+(?:\+[a-z0-9_]+)*|within:[a-z0-9_]+"
 )
@@ -44,7 +47,7 @@ Words = Annotated[str, Field(max_length=300)]
 class Option(Model):
     """One answer of a choice."""
 
-    value: Annotated[str, Field(pattern=_CODE)]
+    value: Annotated[str, Field(pattern=CODE)]
     zh: Annotated[str, Field(min_length=1, max_length=100)]
     en: Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -64,7 +67,7 @@ class Question(Model):
     supply them), `target` (they supply us) or `both` (it has no direction).
     """
 
-    code: Annotated[str, Field(pattern=_CODE)]
+    code: Annotated[str, Field(pattern=CODE)]
     zh: Annotated[str, Field(min_length=1, max_length=300)]
     en: Annotated[str, Field(min_length=1, max_length=300)]
     type: Type
@@ -282,7 +285,7 @@ def templates() -> dict[str, Template]:
     Examples
     --------
     >>> sorted(templates())
-    ['co-patents', 'quarterly-figures', 'roster-links', 'shareholders', 'tenders']
+    ['cluster-questionnaire', 'co-patents', 'quarterly-figures', 'roster-links', 'shareholders', 'tenders']
     """
     folder = Path(__file__).with_name("data")
     found = {}

@@ -32,7 +32,10 @@ Scope = Literal["all", "members", "cluster", "list"]
 
 
 class Roster(Model):
-    """Who should answer 应答范围: the whole register, members (organisations that an account speaks for), a cluster, a list."""
+    """Who should answer 应答范围: the whole register, members (organisations that an account speaks for), a cluster, a list.
+
+    `cluster`: its id; empty: the members of every cluster of the search.
+    """
 
     scope: Scope = "members"
     cluster: Annotated[str, Field(max_length=60)] = ""

@@ -286,7 +286,9 @@ def _wanted(workspace: Workspace, roster: Roster) -> set[str] | None:
         if result is None:
             return set()
         members = result.table("members")
-        return set(members.filter(pl.col("cluster_id") == roster.cluster)["id"])
+        if roster.cluster:
+            members = members.filter(pl.col("cluster_id") == roster.cluster)
+        return set(members["id"])
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -9,16 +10,20 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from jiqun.assess import commands, desk, own_frameworks
 from jiqun.assess import operations as room
 from jiqun.assess.annual_report import annual_report
+from jiqun.assess.coverage_rows import FillingRow
 from jiqun.assess.framework import LARGEST_FILE, Framework, check_framework, shipped_text
 from jiqun.assess.index_document import framework_table
 from jiqun.assess.index_report import ORIGINS, coverage_table
-from jiqun.assess.stored import frame_of, remarks_of
+from jiqun.assess.stored import remarks_of
+from jiqun.assess.survey_values import declared, how
+from jiqun.assess.survey_values import years as survey_years
 from jiqun.atlas.reading import READERS, SEES_ALL
 from jiqun.core.document import Text
 from jiqun.core.errors import JiqunError, WorkspaceError
 from jiqun.core.sheets import neutralise
 from jiqun.report.fragment import fragment
 from jiqun.store import Workspace
+from jiqun.survey import records as survey_records
 from jiqun.web.errors import checked, explained
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.render import page, see_other
@@ -37,6 +42,8 @@ MORE: tuple[tuple[str, Text, frozenset[str]], ...] = (
     ("/assess/benchmark", Text("对标", "Benchmark"), frozenset(READERS)),
 )
 """What else the room has: address, name, and the roles that find it here."""
+SHOWN_ROUNDS = 3
+"""Rounds that are named beside an indicator."""
 FILES = {"shipped": Text("随程序附带", "comes with the program"), "file": Text("工作区自有", "the workspace's own")}
 BASES = {
     "": Text("自动", "as fits"),
@@ -151,7 +158,9 @@ def coverage_twin(
     if stored is None:
         raise WorkspaceError("JQ-ASSESS-069", value=code)
     return parts.table_answer(
-        request, coverage_table(frame_of(stored, "coverage"), _whole(stored, told.framework)), form
+        request,
+        coverage_table(room.coverage_frame(visitor.actor, workspace, stored), _whole(stored, told.framework)),
+        form,
     )
 
 
@@ -169,13 +178,13 @@ def framework(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, co
     stored = room.coverage(visitor.actor, workspace, code)
     body = ""
     if stored is not None:
-        table = coverage_table(frame_of(stored, "coverage"), _whole(stored, told.framework))
+        table = coverage_table(room.coverage_frame(visitor.actor, workspace, stored), _whole(stored, told.framework))
         body = fragment(
             [table],
             visitor.language,
             twin=lambda _: {form: f"/assess/frameworks/{code}/coverage.{form}" for form in ("csv", "json")},
         )
-    years, classes = _years(workspace), _classes(workspace)
+    years, classes = _years(workspace, survey_years(workspace, told.framework)), _classes(workspace)
     return page(
         request,
         visitor,
@@ -188,6 +197,9 @@ def framework(request: Request, visitor: VisitorDep, workspace: WorkspaceDep, co
         and stored.lineage.parameters.get("framework_digest") not in {None, told.framework.digest},
         remarks=remarks_of(stored) if stored is not None else (),
         origins=ORIGINS,
+        asked={one.code: how(one) for one in declared(told.framework)},
+        rounds=_rounds(told.rounds),
+        drafts=bool(declared(told.framework)) and not visitor.actor.roles.isdisjoint(survey_records.DRAFTS),
         files=FILES,
         bases=BASES,
         years=years,
@@ -264,16 +276,23 @@ def _whole(stored: Any, now: Framework) -> Framework:
     return Framework.model_validate(told) if told else now
 
 
+def _rounds(rows: tuple[FillingRow, ...] | None) -> dict[str, list[FillingRow]]:
+    """The newest rounds that ask for each indicator; none for who may not see rounds."""
+    found: dict[str, list[FillingRow]] = {}
+    for row in rows or ():
+        found.setdefault(row.indicator, []).append(row)
+    return {code: there[:SHOWN_ROUNDS] for code, there in found.items()}
+
+
 def _sentence(visitor: Visitor, workspace: Workspace, code: str) -> Text:
     return room.report(visitor.actor, workspace, code).sentence()
 
 
-def _years(workspace: Workspace) -> list[int]:
-    if not workspace.history("indicators"):
-        return []
-    scan = workspace.scan("indicators").select("year")
-    years: list[int] = scan.unique().sort("year", descending=True).collect()["year"].to_list()
-    return years[:50]
+def _years(workspace: Workspace, asked: Sequence[int]) -> list[int]:
+    years = set(asked)
+    if workspace.history("indicators"):
+        years |= set(workspace.scan("indicators").select("year").unique().collect()["year"])
+    return sorted(years, reverse=True)[:50]
 
 
 def _classes(workspace: Workspace) -> list[str]:

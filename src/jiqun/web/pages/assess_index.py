@@ -15,6 +15,7 @@ from jiqun.assess.index_report import IndexReport, Reweighted
 from jiqun.core.document import Document, Table, Text
 from jiqun.report.fragment import fragment
 from jiqun.report.markup import Html
+from jiqun.survey import records
 from jiqun.web.pages import atlas_parts as parts
 from jiqun.web.pages.assess import FrameworkCode, Key
 from jiqun.web.render import page, see_other
@@ -125,7 +126,18 @@ def unit_page(
         tail=tail,
         cluster=f"/clusters/{unit}" if cluster else "",
         as_of=shown.as_of,
+        rounds=_rounds(visitor, workspace, told),
     )
+
+
+def _rounds(visitor: Visitor, workspace: WorkspaceDep, told: room.TraceAnswer) -> list[tuple[str, Text]]:
+    """The survey rounds on which a score rests, with their names; none for who may not see rounds."""
+    if visitor.actor.roles.isdisjoint(records.READS):
+        return []
+    used = {key for row in told.rows for key in (row.rounds or "").split(", ") if key}
+    there = {one.id: one for one in records.rounds(workspace) if one.id in used}
+    names = {key: Text(f"{one.title.zh} {one.period}", f"{one.title.en} {one.period}") for key, one in there.items()}
+    return sorted(names.items())
 
 
 @router.get("/assess/index/{code}/{table}.{form:ending}")
@@ -144,6 +156,7 @@ def index_table(
         shown.ranks_table(),
         shown.parts_table(),
         shown.coverage_table(),
+        *shown.response_blocks(None),
         *shown.sure_blocks(None),
         *shown.step_blocks(None),
     )
@@ -213,7 +226,8 @@ def publish(
 
 def _drawn(visitor: Visitor, shown: IndexReport, code: str) -> tuple[Html, Html, Html]:
     """What the page shows at once, what lies folded, and how it is known; drawn once for each result and language."""
-    key = (shown.stored.path, shown.sure.path if shown.sure else None, code)
+    beside = tuple(one.path if one else None for one in (shown.sure, shown.reasons))
+    key = (shown.stored.path, *beside, shown.inside, code)
     base, language = f"/assess/index/{code}", visitor.language
 
     def link(unit: str) -> str:
@@ -226,7 +240,7 @@ def _drawn(visitor: Visitor, shown: IndexReport, code: str) -> tuple[Html, Html,
     )  # fmt: skip
     more = parts.drawn_once(
         (*key, "more"), base, language, {},
-        lambda: _document(shown, (shown.coverage_table(), *shown.sure_blocks(), *shown.step_blocks())),
+        lambda: _document(shown, (shown.coverage_table(), *shown.response_blocks(), *shown.sure_blocks(), *shown.step_blocks())),
         bare=True,
     )  # fmt: skip
     how = parts.drawn_once((*key, "how"), base, language, {}, lambda: _document(shown, shown.document().blocks[-1:]))

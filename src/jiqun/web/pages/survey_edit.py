@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from jiqun.assess.own_frameworks import find_framework
+from jiqun.assess.questionnaire import TEMPLATE, questionnaire
 from jiqun.core.document import Text
 from jiqun.core.errors import InputError, JiqunError, UsageError
 from jiqun.core.schema import schema
@@ -39,7 +41,7 @@ TYPES: dict[str, Text] = {
 SCOPES: dict[str, Text] = {
     "members": Text("会员(有账户的机构)", "members (organisations with an account)"),
     "all": Text("名录中的全部机构", "every organisation of the register"),
-    "cluster": Text("一个集群的成员", "members of a cluster"),
+    "cluster": Text("集群的成员", "members of a cluster, or of all"),
     "list": Text("逐个列出", "a list"),
 }
 DIRECTIONS: dict[str, Text] = {
@@ -70,8 +72,12 @@ def new(
     template: Name = "",
     copy: Name = "",
     roster: Name = "",
+    framework: Name = "",
 ) -> Response:
-    """A new round: from a template, from an earlier round, or from nothing; of the firms of a roster."""
+    """A new round: from a template, from an earlier round, or from nothing; of the firms of a roster.
+
+    For a framework: its questions, to the members of all clusters that were found, about the year before.
+    """
     visitor.require("survey.new", *records.DRAFTS)
     today = workspace.clock().date()
     if copy:
@@ -83,11 +89,25 @@ def new(
         made = export.template(template)
         given |= {"kind": made.kind, "title_zh": made.zh, "title_en": made.en, "note_zh": made.note_zh}
         given |= {"note_en": made.note_en, "questions": [_cells(one) for one in made.question]}
+    if framework:
+        given |= _for_framework(workspace, framework, today)
     if roster:
         asked = roster_room.firms(visitor.actor, workspace, roster_room.One(roster=roster))
         given |= {"scope": "list", "organisations": "\n".join(asked.organisations)}
     given |= {"opens_on": today.isoformat(), "closes_on": (today + timedelta(days=30)).isoformat()}
     return _editor(request, visitor, given)
+
+
+def _for_framework(workspace: Workspace, code: str, today: date) -> dict[str, Any]:
+    """The fields of a round that fills a framework's survey indicators."""
+    told = find_framework(workspace, code).framework
+    made = export.template(TEMPLATE)
+    asked = questionnaire(told)
+    given: dict[str, Any] = {"kind": "indicators", "questions": [_cells(one) for one in asked]}
+    given |= {"title_zh": f"{told.zh}：{made.zh}"[:200], "title_en": f"{told.en}: {made.en}"[:200]}
+    given |= {"note_zh": made.note_zh, "note_en": made.note_en, "year": str(today.year - 1)}
+    searched = workspace.result("clusters") is not None
+    return given | ({"scope": "cluster", "cluster": "", "digital": ""} if searched else {"scope": "all"})
 
 
 @router.post("/surveys/new")
