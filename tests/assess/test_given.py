@@ -131,8 +131,9 @@ def test_spreadsheets_lose_zeros_and_shares_may_be_in_percent():
 )
 def test_what_is_no_table_is_refused_with_what_to_do(tmp_path, content, code):
     with pytest.raises(InputError) as caught:
-        read_file("tags", file_of(tmp_path, content), name="x.csv").good()
+        read_file("tags", file_of(tmp_path, content, "on-disk"), name="x.csv").good()
     assert caught.value.code == code
+    assert "x.csv" in caught.value.render("en")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -33,6 +33,7 @@ from jiqun.atlas.reading import version
 from jiqun.core.actor import Actor, Role
 from jiqun.core.errors import InputError, UsageError
 from jiqun.core.operation import Model, Page, PageRequest, paged
+from jiqun.core.text import visible
 from jiqun.store import Workspace
 
 ALL: tuple[Role, ...] = ("operator", "analyst", "member", "auditor", "public")
@@ -220,7 +221,7 @@ def give(actor: Actor, workspace: Workspace, request: GiveRequest, *, key: str) 
     rows = [{name: _plain(row.get(name)) for name in every} for row in request.rows]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(every, pl.String)) if every else pl.DataFrame()
     made = read_rows(request.table, frame, name=request.source or request.table).good()
-    return give_table(actor, workspace, request.table, made, source=request.source, base=request.base, key=key)
+    return give_table(actor, workspace, request.table, made, source=visible(request.source), base=request.base, key=key)
 
 
 def _plain(value: str | float | None) -> str | None:

@@ -28,6 +28,7 @@ from jiqun.core.text import visible
 from jiqun.intake.check import choices
 from jiqun.intake.columns import Column, match_columns
 from jiqun.intake.desk import open_source
+from jiqun.intake.import_records import called
 from jiqun.intake.read import Batch, Reading, open_frame, source_kind
 from jiqun.intake.template import headers as template_headers
 from jiqun.intake.values import numbers
@@ -141,10 +142,11 @@ def read_file(table: TableName, path: Path, *, name: str) -> Read:
     InputError
         JQ-FILE-…: it cannot be read. JQ-ASSESS-144: it is too large. JQ-ASSESS-148: a column is missing.
     """
-    source_kind(path)  # says so where it is not there, or no table at all
-    if path.stat().st_size > MOST_BYTES:
-        raise too_large(name, path.stat().st_size)
-    return _read(table, open_source(path, described(table), (), sheet=None, encoding=None).called(name))
+    with called(name):
+        source_kind(path)  # says so where it is not there, or no table at all
+        if path.stat().st_size > MOST_BYTES:
+            raise too_large(name, path.stat().st_size)
+        return _read(table, open_source(path, described(table), (), sheet=None, encoding=None).called(name))
 
 
 def read_text(table: TableName, text: str, *, name: str) -> Read:
