@@ -459,6 +459,8 @@ def test_dependence_on_few_outside_suppliers():
     assert told.statistic == pytest.approx(0.66)
     assert (told.low, told.high) == (pytest.approx(0.66), pytest.approx(0.66))  # all customers are alike
     assert (told.state, told.severity) == ("found", "high")
+    assert "from 3 outside suppliers" in told.sentence.en
+    assert "from 1 outside supplier," in dependence_finding("c", purchases([1.0])).sentence.en
     assert dependence_finding("c", purchases([1.0] * 10)).state == "not_found"
     inside = purchases([10.0]).with_columns(outside=pl.lit(value=False))
     assert dependence_finding("c", pl.concat([purchases([1.0]), inside])).state == "not_found"  # most is bought inside

@@ -197,7 +197,7 @@ def dependence_finding(
     if customers < LEAST_CUSTOMERS:
         return Finding(
             **common, state="unknown",
-            sentence=Text(f"只有 {customers} 个成员有来自外部的{of.links.zh}，说明不了依赖。", f"Only {customers} members have {of.links.en} from outside: too few to speak of dependence."),
+            sentence=Text(f"只有 {customers} 个成员有来自外部的{of.links.zh}，说明不了依赖。", f"Members with {of.links.en} from outside: {customers}, too few to speak of dependence."),
             missing=(Text(f"至少 {LEAST_CUSTOMERS} 个成员的{of.links.zh}(links，kind = {of.kind})", f"{of.links.en} of at least {LEAST_CUSTOMERS} members (links, kind = {of.kind})"),),
             evidence=beyond.drop("_supplier", "_customer").head(20), action=of.collect,
         )  # fmt: skip
@@ -212,12 +212,13 @@ def dependence_finding(
     statistic, low, high = _concentration(beyond, draws, seed)
     found = low >= CONCENTRATED and out >= OUTSIDE * total
     top = by.row(0, named=True)
+    holders = of.holders.en if by.height > 1 else of.holders.en.removesuffix("s")
     return Finding(
         **common, state="found" if found else "not_found", severity=("high" if low >= 0.5 else "medium") if found else None,
         statistic=statistic, low=low, high=high, measure=of.measure,
         sentence=Text(
             f"{of.links.zh}的 {out / total:.0%} 来自外部 {by.height:,} 家{of.holders.zh}，最大的一家占其中 {top['share']:.0%}；集中度 {statistic:.2f}(区间 {low:.2f} 至 {high:.2f})，界限 {CONCENTRATED}。",
-            f"{out / total:.0%} of {of.links.en} come from {by.height:,} outside {of.holders.en}, of which the largest has {top['share']:.0%}; concentration "
+            f"{out / total:.0%} of {of.links.en} come from {by.height:,} outside {holders}, of which the largest has {top['share']:.0%}; concentration "
             f"{statistic:.2f} (interval {low:.2f} to {high:.2f}), the bound is {CONCENTRATED}.",
         ),
         evidence=by.head(20), action=of.act if found else Text("无需行动。", "Nothing to do."),
@@ -298,7 +299,7 @@ def lock_in_finding(unit: str, history: Any, *, draws: int = DRAWS, seed: int = 
     if len(dates) < LEAST_RUNS or counts[0].sum() < LEAST_FIRMS or counts[-1].sum() < LEAST_FIRMS:
         return Finding(
             **common, state="unknown",
-            sentence=Text(f"集群成员的类别只有 {len(dates)} 个时点，看不出变化。", f"Classes of its members are known at {len(dates)} dates: no change can be seen."),
+            sentence=Text(f"集群成员的类别只有 {len(dates)} 个时点，看不出变化。", f"Dates at which classes of its members are known: {len(dates)}; no change can be seen."),
             varies=varies, evidence=evidence,
             missing=(Text(f"至少 {LEAST_RUNS} 个不同日期的登记册和识别结果，首末各有 {LEAST_FIRMS} 个有类别的成员", f"registers and searches of at least {LEAST_RUNS} dates, with {LEAST_FIRMS} classed members at the first and the last"),),
             action=Text("每年装载一次登记册并重新识别集群。", "Load the register every year and search again."),

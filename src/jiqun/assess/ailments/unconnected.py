@@ -81,6 +81,7 @@ def linkage_finding(unit: str, row: Mapping[str, Any], residual: Mapping[str, An
             evidence=pl.DataFrame({"firms": [row.get("firms")], "agglomeration": [gathered]}, schema={"firms": pl.Int64, "agglomeration": pl.Float64}),
         )  # fmt: skip
     ratio, low, high = (float(residual[name]) for name in ("ratio", "low", "high"))
+    dense = f"{gathered:,.0f}" if gathered >= 10 else f"{gathered:.1f}"
     found = residual["finding"] == "less" and gathered > 1
     severity: Severity = "high" if high < HIGH_BOUND else "medium" if high < MEDIUM_BOUND else "low"
     against = {
@@ -97,8 +98,8 @@ def linkage_finding(unit: str, row: Mapping[str, Any], residual: Mapping[str, An
         **common, state="found" if found else "not_found", severity=severity if found else None, statistic=ratio, low=low, high=high,
         measure=Text("关联强度与期望之比", "linkage as a multiple of the expected"),
         sentence=Text(
-            f"企业密度是期望的 {gathered:.1f} 倍；成员之间的关联是期望的 {ratio:.2f} 倍(区间 {low:.2f} 至 {high:.2f})，{against.zh}规模和距离能解释的。",
-            f"Its firms stand {gathered:.1f} times as dense as expected; its members have {ratio:.2f} times the links (interval {low:.2f} to {high:.2f}): "
+            f"企业密度是期望的 {dense} 倍；成员之间的关联是期望的 {ratio:.2f} 倍(区间 {low:.2f} 至 {high:.2f})，{against.zh}规模和距离能解释的。",
+            f"Its firms stand {dense} times as dense as expected; its members have {ratio:.2f} times the links (interval {low:.2f} to {high:.2f}): "
             f"{against.en} {en_tail}.",
         ),
         varies=varies,
