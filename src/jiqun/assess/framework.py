@@ -56,7 +56,8 @@ class Indicator(Model):
 
     `origin` says who computes it: the atlas from member rows, a table that is loaded, or a survey round. With a
     `denominator` (a column of the table) the value is `per` · value / denominator. `low` and `high` are goalposts in the
-    unit of the indicator, before `scale`. `impute` overrides the framework's rule.
+    unit of the indicator, before `scale`. `impute` overrides the framework's rule. `unit_en` and `source_en` are for
+    readers of English, where the unit and the source are written in Chinese.
 
     Of a survey round: `question` is the code of a question that is asked of firms, `aggregate` how their answers become one
     number of a unit (see `jiqun.survey.estimates`): of a share, `option` is the answer of a choice that counts; a weighted
@@ -69,12 +70,14 @@ class Indicator(Model):
     zh: Name
     en: Name
     unit: Annotated[str, Field(min_length=1, max_length=60)]
+    unit_en: Annotated[str, Field(max_length=60)] = ""
     direction: Literal["higher", "lower"] = "higher"
     weight: Weight = 1.0
     denominator: Annotated[str | None, Field(min_length=1, max_length=60)] = None
     per: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     origin: Literal["atlas", "table", "survey"] = "table"
     source: Annotated[str, Field(min_length=1, max_length=400)]
+    source_en: Annotated[str, Field(max_length=400)] = ""
     valid_from: Year | None = None
     valid_to: Year | None = None
     impute: Imputation | None = None
@@ -89,6 +92,16 @@ class Indicator(Model):
     weigh_by: Annotated[str | None, Field(pattern=CODE)] = None
     least: Annotated[int | None, Field(ge=LEAST_ANSWERS, le=10_000)] = None
     least_rate: Annotated[float | None, Field(ge=0, le=1)] = None
+
+    @property
+    def measure(self) -> Text:
+        """Its unit, in words."""
+        return Text(self.unit, self.unit_en or self.unit)
+
+    @property
+    def whence(self) -> Text:
+        """Its source, in words."""
+        return Text(self.source, self.source_en or self.source)
 
     @property
     def title(self) -> Text:
@@ -188,9 +201,9 @@ class Framework(Model):
     def digest(self) -> str:
         """sha256 of its content, in hex: what was computed with it names it so."""
         told = self.model_dump(mode="json")
-        for one in told["indicators"]:  # what an indicator does not say of surveys does not name it
-            for name in ASKED:
-                if one[name] is None:
+        for one in told["indicators"]:  # what an indicator does not say of surveys, or in English, does not name it
+            for name in (*ASKED, "unit_en", "source_en"):
+                if not one[name]:
                     del one[name]
         return hashlib.sha256(canonical_json(told)).hexdigest()
 
@@ -198,6 +211,11 @@ class Framework(Model):
     def root(self) -> str:
         """The dimension without a parent: the index itself."""
         return next(dimension.code for dimension in self.dimensions if dimension.parent is None)
+
+    @property
+    def measures(self) -> dict[str, Text]:
+        """Its units in words, by how they are written."""
+        return {indicator.unit: indicator.measure for indicator in self.indicators}
 
     @property
     def codes(self) -> tuple[str, ...]:

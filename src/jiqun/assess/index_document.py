@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -318,6 +319,13 @@ def built_table(
         for row in cut.to_dicts()
     ]
     return Table(name, title, columns, rows, source, as_of, note)
+
+
+def worded(table: Table, key: str, words: Mapping[str, Text]) -> Table:
+    """A table whose codes of a column are put into words; one that is not known stands as it is."""
+    at = [column.key for column in table.columns].index(key)
+    rows = [(*row[:at], words.get(str(row[at]), row[at]), *row[at + 1 :]) for row in table.rows]
+    return replace(table, rows=rows)
 
 
 def score_heads(found: CompositeIndex) -> Heads:

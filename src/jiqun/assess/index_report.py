@@ -33,6 +33,7 @@ from jiqun.assess.index_document import (
     source_text,
     step_tables,
     traces,
+    worded,
 )
 from jiqun.assess.rank_uncertainty import SHIFT, Uncertainty
 from jiqun.assess.stored import frame_of, remarks_of, restored_index, restored_uncertainty
@@ -467,7 +468,7 @@ class IndexReport:
             {name: head for name, head in _CELLS.items() if evidence or name != "evidence"}, self.source, self.as_of, None,
             ("indicator", known),
         )  # fmt: skip
-        where = _worded(where, "origin", ORIGINS)
+        where = worded(worded(where, "origin", ORIGINS), "measure", self.framework.measures)
         lead = Text("没有得分：缺数据。", "No score: data are missing.")
         if score is not None:
             lead = Text(
@@ -574,10 +575,5 @@ def coverage_table(coverage: pl.DataFrame, framework: Framework, as_of: str = ""
     rows: list[tuple[Cell, ...]] = [
         (*row[:at], words, *row[at + 1 :]) for row, words in zip(table.rows, why, strict=True)
     ]
-    return _worded(_worded(replace(table, rows=rows), "state", STATES), "origin", ORIGINS)
-
-
-def _worded(table: Table, key: str, words: Mapping[str, Text]) -> Table:
-    at = [column.key for column in table.columns].index(key)
-    rows = [(*row[:at], words.get(str(row[at]), row[at]), *row[at + 1 :]) for row in table.rows]
-    return replace(table, rows=rows)
+    table = worded(replace(table, rows=rows), "measure", framework.measures)
+    return worded(worded(table, "state", STATES), "origin", ORIGINS)

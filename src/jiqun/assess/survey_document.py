@@ -7,13 +7,12 @@ says something of single firms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import polars as pl
 
 from jiqun.assess.framework import Framework
-from jiqun.assess.index_document import NAME, Heads, built_table, names_of, source_text
-from jiqun.core.document import Cell, Table, Text
+from jiqun.assess.index_document import NAME, Heads, built_table, names_of, source_text, worded
+from jiqun.core.document import Table, Text
 
 STATES: Mapping[str, Text] = {
     "shown": Text("有数值", "has a value"),
@@ -73,10 +72,5 @@ def response_table(
     title = Text("调查应答与数值", "Survey answers and values")
     source = source_text(framework)
     table = built_table("response", title, rows, heads, source, as_of, most, ("code", names))
-    if not inside:
-        return table
-    at = [column.key for column in table.columns].index("state")
-    worded: list[tuple[Cell, ...]] = [
-        (*row[:at], STATES.get(str(row[at]), row[at]), *row[at + 1 :]) for row in table.rows
-    ]
-    return replace(table, rows=worded)
+    table = worded(table, "measure", framework.measures)
+    return worded(table, "state", STATES) if inside else table
