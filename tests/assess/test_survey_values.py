@@ -325,6 +325,9 @@ def test_the_public_sees_nothing_of_few_answers(workspace):
     assert set(theirs.response()["state"]) == {"shown"}
     (table,) = theirs.response_blocks(None)
     assert "silent" not in {column.key for column in table.columns}
+    (alone,) = theirs.response_blocks(None, cities["Boulder"])
+    (again,) = theirs.response_blocks(None)
+    assert [column.key for column in again.columns] == ["unit", *(column.key for column in alone.columns)]
     for name in ("cells", "panel"):
         rows = theirs.stored.table(name).filter(pl.col("unit") == oulu)
         codes = set(rows["code"]) if name == "cells" else {c for c in rows.columns if rows[c].drop_nulls().len()}

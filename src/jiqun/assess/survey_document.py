@@ -64,9 +64,7 @@ def response_table(
     rows = response_rows(response, year, inside=inside).sort("code", "unit")
     measures = {one.code: one.unit for one in framework.indicators}
     rows = rows.with_columns(measure=pl.col("code").replace_strict(measures, default=None, return_dtype=pl.String))
-    heads = _OPEN | _INSIDE if inside else _OPEN
-    if alone:
-        heads.pop("unit")
+    heads = {key: head for key, head in (_OPEN | (_INSIDE if inside else {})).items() if key != "unit" or not alone}
     title = Text("调查应答与数值", "Survey answers and values")
     source = source_text(framework)
     table = built_table("response", title, rows, heads, source, as_of, most)
