@@ -162,9 +162,11 @@ def test_what_is_missing_says_why(workspace):
     rounds.lock(LOCAL, workspace, made.id, key=new_key())
     state, told = why(workspace, HOURS, "hours")
     assert state == "missing"
-    assert "2 of 2 asked have answered" in told
-    assert "fewer than 3 answers, which have no value: 1" in told
-    assert "none of whose members were asked: 3" in told
+    assert told.startswith(
+        "Units without a value: fewer than 3 answers 1, no member asked 3. Question hours, mean; round “"
+    )
+    row = gather(workspace, HOURS).coverage.filter(code="hours").row(0, named=True)
+    assert (row["answered"], row["asked"], row["units"]) == (2, 2, 0)
     state, told = why(workspace, HOURS, "hours", year=2021)
     assert "No round asks about 2021; there are rounds of 2023." in told
 
@@ -323,6 +325,9 @@ def test_the_public_sees_nothing_of_few_answers(workspace):
     assert set(theirs.response()["state"]) == {"shown"}
     (table,) = theirs.response_blocks(None)
     assert "silent" not in {column.key for column in table.columns}
+    (alone,) = theirs.response_blocks(None, cities["Boulder"])
+    (again,) = theirs.response_blocks(None)
+    assert [column.key for column in again.columns] == ["unit", *(column.key for column in alone.columns)]
     for name in ("cells", "panel"):
         rows = theirs.stored.table(name).filter(pl.col("unit") == oulu)
         codes = set(rows["code"]) if name == "cells" else {c for c in rows.columns if rows[c].drop_nulls().len()}
@@ -414,12 +419,13 @@ def test_a_framework_in_csv_says_how_it_is_asked():
 
 
 def test_the_digest_of_a_framework_without_surveys_is_what_it_was():
-    """What an indicator does not say of surveys does not rename what was computed with it."""
+    """What an indicator does not say of surveys, or in English, does not rename what was computed with it."""
     plain = parse_framework(framework({"code": "x", "unit": "%"}))
     told = plain.model_dump(mode="json")
     for one in told["indicators"]:
         for name in ("question", "aggregate", "option", "weigh_by", "least", "least_rate"):
             assert one.pop(name) is None
+        assert (one.pop("unit_en"), one.pop("source_en")) == ("", "")
     assert plain.digest == hashlib.sha256(canonical_json(told)).hexdigest()
     assert plain.digest != parse_framework(framework(asks("x", "mean", "%"))).digest
 

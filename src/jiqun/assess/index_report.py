@@ -434,7 +434,7 @@ class IndexReport:
     def trace_document(self, unit: str, *, evidence: bool = True) -> Document:
         """How one score comes about: each value with its source, each step, what each indicator adds.
 
-        Without `evidence`, the notes on where each value is from are left out.
+        Without `evidence`, notes that came with the table of indicators are left out (`open_evidence`).
 
         Raises
         ------
@@ -462,11 +462,13 @@ class IndexReport:
             .sort("code", "year")
             .rename({"code": "indicator"})
         )
+        if not evidence:
+            cells = cells.with_columns(evidence=open_evidence())
         known = {code: called.get(code, Text(code, code)) for code in cells["indicator"].unique()}
         where = built_table(
             "cells", Text("原始数值与出处", "Values as given, and where they are from"), cells,
-            {name: head for name, head in _CELLS.items() if evidence or name != "evidence"}, self.source, self.as_of, None,
-            ("indicator", known),
+            {name: head for name, head in _CELLS.items() if evidence or name != "evidence" or cells[name].count()},
+            self.source, self.as_of, None, ("indicator", known),
         )  # fmt: skip
         where = worded(worded(where, "origin", ORIGINS), "measure", self.framework.measures)
         lead = Text("没有得分：缺数据。", "No score: data are missing.")
@@ -556,6 +558,11 @@ def _weighed(framework: Framework) -> Framework:
     ways = framework.steps.weights
     each = ways if isinstance(ways, tuple) else (ways,) * levels
     return framework.changed(weights=(*each[:-1], "given"))
+
+
+def open_evidence() -> pl.Expr:
+    """What everybody may see of `evidence`: what we wrote, not what whoever filled in the table wrote."""
+    return pl.when(pl.col("origin") != "table").then(pl.col("evidence"))
 
 
 def coverage_table(coverage: pl.DataFrame, framework: Framework, as_of: str = "") -> Table:

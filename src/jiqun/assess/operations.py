@@ -14,7 +14,7 @@ from jiqun.assess import desk, own_frameworks
 from jiqun.assess.coverage_rows import CoverageRow, FillingRow, coverage_rows, filling
 from jiqun.assess.framework import Code, Framework
 from jiqun.assess.index_now import outdated, report_of
-from jiqun.assess.index_report import IndexReport
+from jiqun.assess.index_report import IndexReport, open_evidence
 from jiqun.assess.own_frameworks import EDITS, KeptFramework, find_framework, kept
 from jiqun.assess.room import ROOM
 from jiqun.assess.stored import frame_of, remarks_of
@@ -427,7 +427,7 @@ def sees_evidence(actor: Actor) -> bool:
 def trace(actor: Actor, workspace: Workspace, request: TraceRequest) -> TraceAnswer:
     """Each value of a unit with its source, what each step made of it, and what it adds to the score.
 
-    `evidence`, which is as whoever filled in the table wrote it, is null for those who see a published index only.
+    `evidence` that whoever filled in the table wrote is null for those who see a published index only.
 
     Raises
     ------
@@ -441,7 +441,7 @@ def trace(actor: Actor, workspace: Workspace, request: TraceRequest) -> TraceAns
     now = frame_of(shown.stored, "cells").filter((pl.col("unit") == request.unit) & (pl.col("year") == int(shown.year)))
     cells = now.select("origin", "measure", "evidence", indicator="code")
     if not sees_evidence(actor):
-        cells = cells.with_columns(evidence=pl.lit(None, pl.String))
+        cells = cells.with_columns(evidence=open_evidence())
     rows = rows.join(cells, on="indicator", how="left", maintain_order="left")
     answers = shown.response(request.unit).filter(pl.col("state") == "shown")
     answers = answers.select("answered", "asked", "rounds", indicator="code", standard_error="se")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from jiqun.assess.framework import Framework
-from jiqun.assess.index_document import NAME, Heads, built_table, names_of, source_text, worded
+from jiqun.assess.index_document import Heads, built_table, source_text, worded
 from jiqun.core.document import Table, Text
 
 STATES: Mapping[str, Text] = {
@@ -25,7 +25,6 @@ STATES: Mapping[str, Text] = {
 _OPEN: Heads = {
     "unit": ("单元", "unit", "text", 0),
     "code": ("代码", "code", "text", 0),
-    NAME: ("名称", "name", "text", 0),
     "value": ("数值", "value", "number", 3),
     "se": ("标准误", "standard error", "number", 3),
     "measure": ("单位", "unit of measure", "text", 0),
@@ -64,13 +63,9 @@ def response_table(
     rows = response_rows(response, year, inside=inside).sort("code", "unit")
     measures = {one.code: one.unit for one in framework.indicators}
     rows = rows.with_columns(measure=pl.col("code").replace_strict(measures, default=None, return_dtype=pl.String))
-    called = names_of(framework)
-    names = {code: called.get(code, Text(code, code)) for code in rows["code"].unique()}
-    heads = _OPEN | _INSIDE if inside else _OPEN
-    # names and units beside each other leave no room to read either
-    heads = {key: head for key, head in heads.items() if key != ("unit" if alone else NAME)}
+    heads = {key: head for key, head in (_OPEN | (_INSIDE if inside else {})).items() if key != "unit" or not alone}
     title = Text("调查应答与数值", "Survey answers and values")
     source = source_text(framework)
-    table = built_table("response", title, rows, heads, source, as_of, most, ("code", names))
+    table = built_table("response", title, rows, heads, source, as_of, most)
     table = worded(table, "measure", framework.measures)
     return worded(table, "state", STATES) if inside else table

@@ -324,33 +324,25 @@ def _unasked(one: Indicator, quarters: Sequence[Round]) -> Text:
 
 
 def _made(one: Indicator, rows: pl.DataFrame, group: Sequence[Round]) -> Text:
-    asked, got = int(rows["asked"].sum()), int(rows["answered"].sum())
-    names = [_named(each) for each in group]
+    """How many units have no value and why, then how it was made; what a cell of a page has no room for comes last."""
     least = max(one.least or LEAST_ANSWERS, LEAST_ANSWERS)
     states = dict(rows.group_by("state").len().iter_rows())
-    told = how(one)
-    zh = [f"轮次“{'、'.join(name.zh for name in names)}”，{told.zh}；{asked} 家受访中 {got} 家回答。"]
-    en = [f"Round “{', '.join(name.en for name in names)}”, {told.en}; {got} of {asked} asked have answered. "]
-    few, rate = states.get("few", 0), states.get("rate", 0)
-    if asked == 0:
-        return Text(zh[0] + "没有一个单元的成员受访。", en[0] + "No member of any unit was asked.")
-    if few:
-        zh.append(f"{few} 个单元的回答少于 {least} 份，不给数值。")
-        en.append(f"Units with fewer than {least} answers, which have no value: {few}. ")
-    if rate:
-        zh.append(f"{rate} 个单元的答复率低于 {one.least_rate:.0%}，不给数值。")
-        en.append(f"Units with a response rate below {one.least_rate:.0%}, which have no value: {rate}. ")
-    hidden = states.get("dominated", 0)
-    if hidden:
-        zh.append(f"{hidden} 个单元由一两家企业占主导，为保密不给数值。")
-        en.append(f"Units that one or two firms dominate, kept confidential: {hidden}. ")
-    if states.get("weightless", 0):
-        zh.append(f"{states['weightless']} 个单元的权重合计为 0。")
-        en.append(f"Units whose weights add up to 0: {states['weightless']}. ")
-    if states.get("unasked", 0):
-        zh.append(f"{states['unasked']} 个单元没有成员受访。")
-        en.append(f"Units none of whose members were asked: {states['unasked']}. ")
-    return Text("".join(zh), "".join(en).strip())
+    reasons = {
+        "few": Text(f"回答少于 {least} 份", f"fewer than {least} answers"),
+        "rate": Text(f"答复率低于 {one.least_rate or 0:.0%}", f"response rate below {one.least_rate or 0:.0%}"),
+        "dominated": Text("一两家企业占主导，保密", "one or two firms dominate, confidential"),
+        "weightless": Text("权重合计为 0", "weights add up to 0"),
+        "unasked": Text("没有成员受访", "no member asked"),
+    }
+    there = [(states[name], words) for name, words in reasons.items() if name in states]
+    zh = "、".join(f"{words.zh} {count} 个" for count, words in there)
+    en = ", ".join(f"{words.en} {count}" for count, words in there)
+    told, names = how(one), [_named(each) for each in group]
+    return Text(
+        (f"没有数值的单元：{zh}。" if zh else "") + f"{told.zh}；轮次“{'、'.join(name.zh for name in names)}”。",
+        (f"Units without a value: {en}. " if en else "")
+        + f"{told.en[:1].upper()}{told.en[1:]}; round “{', '.join(name.en for name in names)}”.",
+    )
 
 
 def _named(found: Round) -> Text:
