@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -38,6 +41,12 @@ class Pages:
         return asyncio.create_task(app({"type": "http", "method": method, "path": path}, None, send))
 
 
+def play(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """In a thread of its own: a browser that other tests left open keeps an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(run())).result()
+
+
 async def _pause(seconds: float = 0.0) -> None:
     for _ in range(10):
         await asyncio.sleep(seconds / 10)
@@ -65,7 +74,7 @@ def test_several_at_once(monkeypatch):
             event.set()
         await asyncio.gather(*tasks)
 
-    asyncio.run(run())
+    play(run)
 
 
 def test_pages_are_made_one_at_a_time_in_order_of_arrival():
@@ -80,7 +89,7 @@ def test_pages_are_made_one_at_a_time_in_order_of_arrival():
             pages.open[name].set()
         await asyncio.gather(*tasks)
 
-    asyncio.run(run())
+    play(run)
 
 
 def test_what_breaks_or_is_given_up_ends_its_turn():
@@ -101,7 +110,7 @@ def test_what_breaks_or_is_given_up_ends_its_turn():
         pages.open["/last"].set()
         await last
 
-    asyncio.run(run())
+    play(run)
 
 
 def test_what_takes_longer_than_a_moment_no_longer_keeps_others_waiting(monkeypatch):
@@ -118,7 +127,7 @@ def test_what_takes_longer_than_a_moment_no_longer_keeps_others_waiting(monkeypa
         await slow
         await asyncio.wait_for(pages.ask(app, "/quick"), 30)  # a turn is given back once
 
-    asyncio.run(run())
+    play(run)
 
 
 def test_a_turn_ends_when_the_answer_begins():
@@ -132,7 +141,7 @@ def test_a_turn_ends_when_the_answer_begins():
             event.set()
         await asyncio.gather(*tasks)
 
-    asyncio.run(run())
+    play(run)
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/form"), ("DELETE", "/form"), ("GET", "/static/style.css")])
@@ -149,4 +158,4 @@ def test_what_writes_and_static_files_have_no_turn(method, path):
         pages.open["/page"].set()
         await page
 
-    asyncio.run(run())
+    play(run)
