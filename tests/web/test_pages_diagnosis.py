@@ -17,6 +17,7 @@ from jiqun.assess.declared import HANDLERS
 from jiqun.assess.diagnosis import DiagnoseRequest, diagnose
 from jiqun.assess.diagnosis_document import sections
 from jiqun.assess.stage_desk import ReadinessRequest, StageRequest, assess_readiness, assess_stage, stages_of
+from jiqun.atlas.reading import Which, find_run
 from jiqun.core.actor import LOCAL, Actor
 from jiqun.core.document import Text
 from jiqun.report.render import render
@@ -94,6 +95,17 @@ def test_a_unit_with_a_hostile_name_has_its_stage(signed_in, diagnosed):
     one = analyst.get(f"{link.replace('&amp;', '&')}&lang=en").text
     assert "digital transformation" in one
     assert "甲 &amp; 乙 &lt;b&gt;" in one
+
+
+def test_a_unit_that_is_a_cluster_bears_its_name(signed_in, workspace, diagnosed):
+    rows = [("c0001", check.indicator, 2024, check.bound, "made up") for check in checklist("stage").checks[:3]]
+    frame = pl.DataFrame(rows, schema=["unit", "indicator", "year", "value", "evidence"], orient="row")
+    with workspace.new_snapshot("indicators", as_of="2025-12-31", source="made up for a test") as writer:
+        writer.write(frame.with_columns(id=pl.format("i{}", pl.int_range(pl.len()))))
+    name = find_run(workspace, Which()).row("c0001")
+    analyst = signed_in("analyst")
+    assert f">{name['name_en']}</a>" in analyst.get("/assess/stage?lang=en").text
+    assert f"<h1>{name['name_zh']}：演进阶段</h1>" in analyst.get("/assess/stage?unit=c0001&lang=zh").text
 
 
 def test_nothing_there_is_said_and_a_form_diagnoses(signed_in, workspace):
@@ -217,7 +229,7 @@ def test_the_annual_report_tells_stages_and_readiness_as_stored(workspace, diagn
     report = annual_report(workspace, LOCAL)
     parts = {block.id: block for block in report.blocks}
     table = parts["stages-section"].blocks[1]
-    assert [row[0] for row in table.rows] == sorted(stored.values["reached"])
+    assert [row[-1] for row in table.rows] == [row[0].zh for row in table.rows] == sorted(stored.values["reached"])
     live = stages_of(workspace, StageRequest())[0]
     assert [row[1] for row in table.rows] == [
         checklist("stage").groups[one.reached] if one.reached else Text("—", "—") for one in live

@@ -15,6 +15,7 @@ from jiqun.assess.checks import checklist
 from jiqun.assess.diagnosis_room import READS
 from jiqun.assess.frontier_document import efficiency_document
 from jiqun.assess.index_now import report_of
+from jiqun.assess.panel import unit_names
 from jiqun.assess.place_sections import belts_section, benchmark_section, parks_section
 from jiqun.assess.stage import of_checks
 from jiqun.assess.stage_desk import READINESS, STAGE, StageRequest
@@ -78,7 +79,8 @@ def stages_section(workspace: Workspace, actor: Actor) -> Section | None:
     parts = result.table("checks").partition_by("unit", as_dict=True, maintain_order=True)
     found = [of_checks(str(unit), checks.drop("unit"), rules) for (unit,), checks in parts.items()]
     values: dict[str, Any] = dict(result.values)
-    document = stages_document(found, result.lineage.inputs[0], StageRequest(), values["units_loaded"])
+    called = unit_names(workspace, [one.unit for one in found])
+    document = stages_document(found, result.lineage.inputs[0], StageRequest(), values["units_loaded"], called=called)
     return Section("stages-section", document.title, (Paragraph(document.subtitle, "lead"), *document.blocks))
 
 

@@ -238,9 +238,22 @@ def _units(run: Run | None, named: pl.DataFrame | None, basis: Basis, regions: p
     units = there.select("unit", "cluster_id").unique(maintain_order=True).sort("unit")
     if run is None:
         return units.with_columns(zh="unit", en="unit")
+    return _named(units, run)
+
+
+def unit_names(workspace: Workspace, units: Sequence[str]) -> dict[str, Text]:
+    """What units are called 单元名称: those that are the id of a cluster of the current run bear its name."""
+    run = _run(workspace, None, wanted=False)
+    listed = pl.DataFrame({"unit": units}, schema={"unit": pl.String}).unique(maintain_order=True)
+    if run is None:
+        return {unit: Text(unit, unit) for unit in units}
+    return {row["unit"]: Text(row["zh"], row["en"]) for row in _named(listed, run).to_dicts()}
+
+
+def _named(units: pl.DataFrame, run: Run) -> pl.DataFrame:
     called = run.clusters.select("name_zh", "name_en", unit="cluster_id")
     told = units.join(called, on="unit", how="left", maintain_order="left")
-    return told.select("unit", "cluster_id", zh=_called("name_zh"), en=_called("name_en"))
+    return told.with_columns(zh=_called("name_zh"), en=_called("name_en")).drop("name_zh", "name_en")
 
 
 def _called(name: str) -> pl.Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -59,12 +59,22 @@ def _checks(id_: str, title: Text, name: str, frame: pl.DataFrame, as_of: str, s
 
 
 def stages_document(
-    found: Sequence[Stage], source: Source, request: StageRequest, total: int, *, linked: bool = False
+    found: Sequence[Stage],
+    source: Source,
+    request: StageRequest,
+    total: int,
+    *,
+    called: Mapping[str, Text] | None = None,
+    linked: bool = False,
 ) -> Document:
-    """Where units stand and on what evidence; of a single unit with every check 阶段报告."""
+    """Where units stand and on what evidence; of a single unit with every check 阶段报告.
+
+    `called`: what units are called (`jiqun.assess.panel.unit_names`), where that is not their key.
+    """
     rules = checklist("stage")
     names: dict[str | None, Text] = {None: Text("—", "—")}
     names.update(rules.groups)
+    units = {one.unit: (called or {}).get(one.unit, Text(one.unit, one.unit)) for one in found}
     lineage = Lineage(*METHODS[STAGE], request.model_dump(), (source,))
     if request.unit is not None and len(found) == 1:
         one = found[0]
@@ -72,17 +82,19 @@ def stages_document(
             _by_stage(one, source.as_of),
             _checks("checks", Text("核对项与依据", "Checks and evidence"), "stage", one.checks, source.as_of),
         )
-        return Document(Text(f"{one.unit}：演进阶段", f"{one.unit}: stage of evolution"), one.sentence, blocks, lineage)
+        name = units[one.unit]
+        return Document(Text(f"{name.zh}：演进阶段", f"{name.en}: stage of evolution"), one.sentence, blocks, lineage)
     rows: list[tuple[Cell, ...]] = [
         (
-            one.unit, names[one.reached], names[one.possible],
+            units[one.unit], names[one.reached], names[one.possible],
             *(Text(f"{r['met']} / {r['met'] + r['unmet'] + r['unknown']}，未知 {r['unknown']}", f"{r['met']} of {r['met'] + r['unmet'] + r['unknown']}, unknown {r['unknown']}") for r in one.stages.to_dicts()),
+            one.unit,
         )
         for one in found
     ]  # fmt: skip
     columns = (
         Column("unit", Text("单元", "Unit")), Column("reached", Text("至少到", "At least")), Column("possible", Text("至多到", "At most")),
-        *(Column(code, text) for code, text in rules.groups.items()),
+        *(Column(code, text) for code, text in rules.groups.items()), Column("key", Text("编号", "Key"), "code"),
     )  # fmt: skip
     sure = sum(one.reached is not None and one.reached == one.possible for one in found)
     subtitle = Text(

@@ -14,6 +14,7 @@ from jiqun.assess.diagnosis_document import diagnosis_document, unit_document
 from jiqun.assess.given_document import TITLES
 from jiqun.assess.given_records import changed, revisions, used
 from jiqun.assess.given_tables import BY_FINDING
+from jiqun.assess.panel import unit_names
 from jiqun.assess.stage_document import stages_document
 from jiqun.core.document import Document, Text
 from jiqun.core.errors import UsageError
@@ -238,7 +239,10 @@ def stages_table(
 
 def _stages(workspace: Workspace, asked: stage_desk.StageRequest, *, linked: bool = False) -> Document | None:
     found, total, source = stage_desk.stages_of(workspace, asked)
-    return stages_document(found, source, asked, total, linked=linked) if found and source else None
+    if not found or source is None:
+        return None
+    called = unit_names(workspace, [one.unit for one in found])
+    return stages_document(found, source, asked, total, called=called, linked=linked)
 
 
 def _stages_or_none(workspace: Workspace, asked: stage_desk.StageRequest) -> Document:
