@@ -133,9 +133,9 @@ def test_who_is_in_no_cluster_is_nowhere_and_who_is_in_two_is_in_both(workspace)
     )
     told = parse_framework(framework(asks("hours", "mean", "学时")))
     assert set(held(gather(workspace, told)).values()) == {7.0}
-    twice = pl.DataFrame({"unit": ["a"] * 3 + ["b"] * 3, "organisation": [*lone[:3], *lone[2:5]]})
+    twice = pl.DataFrame({"unit": ["a"] * 5 + ["b"] * 5, "organisation": [*lone[:5], *lone[4:9]]})
     rows = surveyed(workspace, told, ["hours"], twice, 2023).response
-    assert rows["answered"].to_list() == [3, 3]
+    assert rows["answered"].to_list() == [5, 5]
     assert rows["value"].to_list() == [5.0, 5.0]
 
 
@@ -163,7 +163,7 @@ def test_what_is_missing_says_why(workspace):
     state, told = why(workspace, HOURS, "hours")
     assert state == "missing"
     assert told.startswith(
-        "Units without a value: fewer than 3 answers 1, no member asked 3. Question hours, mean; round “"
+        "Units without a value: fewer than 5 answers 1, no member asked 3. Question hours, mean; round “"
     )
     row = gather(workspace, HOURS).coverage.filter(code="hours").row(0, named=True)
     assert (row["answered"], row["asked"], row["units"]) == (2, 2, 0)
@@ -504,8 +504,8 @@ def test_a_field_of_a_round_is_called_as_a_column_of_the_roster(workspace):
 
 def test_options_beside_yes_count(workspace):
     inside, cities = members(workspace)
-    some = sorted(inside[cities["Boulder"]])[:6]
-    closed(workspace, {one: {"cloud": "no" if k < 3 else "dont_know"} for k, one in enumerate(some)}, some)
+    some = sorted(inside[cities["Boulder"]])[:8]
+    closed(workspace, {one: {"cloud": "no" if k < 5 else "dont_know"} for k, one in enumerate(some)}, some)
     told = parse_framework(framework(asks("cloud", "share", "share", option="no")))
     row = gather(workspace, told).survey.response.filter(unit=cities["Boulder"]).row(0, named=True)
-    assert (row["value"], row["answered"], row["dont_know"], row["se"]) == (1.0, 3, 3, 0.0)
+    assert (row["value"], row["answered"], row["dont_know"], row["se"]) == (1.0, 5, 3, 0.0)

@@ -96,7 +96,7 @@ def rounds(draw):
 
 
 @pytest.mark.parametrize("aggregate", AGGREGATES)
-@given(rounds(), st.sampled_from([3, 5]), st.sampled_from([0.0, 0.6]))
+@given(rounds(), st.sampled_from([5, 7]), st.sampled_from([0.0, 0.6]))
 def test_estimates_are_those_of_one_firm_at_a_time(aggregate, made, least, least_rate):
     answers, belongs = made
     if aggregate == "share":
@@ -116,18 +116,18 @@ def test_estimates_are_those_of_one_firm_at_a_time(aggregate, made, least, least
 
 def test_standard_error_is_what_all_samples_show():
     """Cochran (1977), theorem 2.2 and (2.14): over every sample of n of N the mean is unbiased, and so is se²."""
-    population = [3.0, 7.0, 8.0, 12.0, 15.0, 4.0]
-    inside_ = inside([("u", f"o{k}") for k in range(6)])
+    population = [3.0, 7.0, 8.0, 12.0, 15.0, 4.0, 9.0]
+    inside_ = inside([("u", f"o{k}") for k in range(7)])
     means, squares = [], []
-    for chosen in combinations(range(6), 4):
+    for chosen in combinations(range(7), 5):
         answers = [
             (f"o{k}", "value" if k in chosen else "silent", population[k] if k in chosen else None, None)
-            for k in range(6)
+            for k in range(7)
         ]
         row = estimates(framed(answers), inside_, "mean").row(0, named=True)
         means.append(row["value"])
         squares.append(row["se"] ** 2)
-    truth = sum(population) / 6
+    truth = sum(population) / 7
     assert sum(means) / len(means) == pytest.approx(truth)
     assert sum(squares) / len(squares) == pytest.approx(sum((one - truth) ** 2 for one in means) / len(means))
 
@@ -138,21 +138,22 @@ def test_nobody_left_to_answer_leaves_no_error():
     assert (row["value"], row["se"]) == (10.0, 0.0)
 
 
-@pytest.mark.parametrize(("count", "state"), [(0, "unasked"), (1, "few"), (2, "few"), (3, "shown")])
-def test_fewer_than_three_answers_have_no_value(count, state):
+@pytest.mark.parametrize(("count", "state"), [(0, "unasked"), (1, "few"), (4, "few"), (5, "shown")])
+def test_fewer_than_five_answers_have_no_value(count, state):
     answers = [(f"o{k}", "value", 1.0, 1.0) for k in range(count)]
     belongs = inside([("u", f"o{k}") for k in range(max(count, 1))])
     row = estimates(framed(answers), belongs, "mean", least=1).row(0, named=True)
     assert row["state"] == state
     assert (row["value"] is None) == (state != "shown")
-    assert LEAST_ANSWERS == 3
+    assert LEAST_ANSWERS == 5
 
 
 def test_a_firm_that_the_second_largest_could_tell_is_kept():
-    """The p % rule: 100, 5 and 9 leave 9 − … hidden; 100, 5, 10 do not."""
-    belongs = inside([("u", f"o{k}") for k in range(3)])
-    for third, state in ((9.0, "dominated"), (10.0, "shown")):
-        answers = [("o0", "value", 100.0, 1.0), ("o1", "value", 50.0, 1.0), ("o2", "value", third, 1.0)]
+    """The p % rule: beside 100 and 50, a rest of 9 would tell the largest to within a tenth; a rest of 10 does not."""
+    belongs = inside([("u", f"o{k}") for k in range(5)])
+    for third, state in ((7.0, "dominated"), (8.0, "shown")):
+        given = [100.0, 50.0, third, 1.0, 1.0]
+        answers = [(f"o{k}", "value", value, 1.0) for k, value in enumerate(given)]
         for aggregate in ("sum", "mean", "weighted_mean"):
             row = estimates(framed(answers), belongs, aggregate).row(0, named=True)
             assert row["state"] == state, (aggregate, third)

@@ -67,26 +67,30 @@ def outdated(workspace: Workspace, stored: StoredResult) -> tuple[Text, ...]:
     for one in stored.lineage.inputs:
         if one.name.startswith(ANSWERS):
             name, digest = _round(workspace, one.name.removeprefix(ANSWERS))
-        elif one.name == "indicators":
-            loaded = workspace.history("indicators")
-            name, digest = _TABLE, workspace.snapshot("indicators").input.digest if loaded else None
+        elif one.name in _TABLES:
+            loaded = workspace.history(one.name)
+            name, digest = _TABLES[one.name], workspace.snapshot(one.name).input.digest if loaded else None
         else:
             now = workspace.result(one.name)
             name, digest = _names(one.name), now.id if now else None
         if digest != one.digest:
             found.setdefault(one.name, name)
-    rows = frame_of(stored, "coverage").filter(pl.col("origin") == "survey")["code"].to_list()
+    now = reasons_of(workspace, stored) or stored
+    rows = frame_of(now, "coverage").filter(pl.col("origin") == "survey")["code"].to_list()
     asking = matched(workspace, Framework.model_validate(stored.values["whole"]))
     usable = {each.id for one in asking.values() for each in one.usable}
     fills = {each.id for code in rows if code in asking for each in asking[code].usable}
-    there = (stored.path / "rounds.parquet").exists()  # not in what was stored before surveys were aggregated
-    taken = {str(key) for key in frame_of(stored, "rounds")["survey"]} if there else set()
+    there = (now.path / "rounds.parquet").exists()  # not in what was stored before surveys were aggregated
+    taken = {str(key) for key in frame_of(now, "rounds")["survey"]} if there else set()
     for key in sorted((fills - taken) | (taken - usable)):
         found.setdefault(ANSWERS + key, _round(workspace, key)[0])
     return tuple(found.values())
 
 
-_TABLE = Text("指标表", "the table of indicators")
+_TABLES = {
+    "indicators": Text("指标表", "the table of indicators"),
+    "organisations": Text("名录", "the register"),
+}
 
 
 def _round(workspace: Workspace, survey: str) -> tuple[Text, str | None]:

@@ -37,7 +37,7 @@ from jiqun.assess.index_document import (
 )
 from jiqun.assess.rank_uncertainty import SHIFT, Uncertainty
 from jiqun.assess.stored import frame_of, remarks_of, restored_index, restored_uncertainty
-from jiqun.assess.survey_document import response_rows, response_table
+from jiqun.assess.survey_document import open_coverage, response_rows, response_table
 from jiqun.assess.survey_values import RESPONSE
 from jiqun.core.document import (
     Bar,
@@ -329,8 +329,9 @@ class IndexReport:
 
     @property
     def coverage(self) -> pl.DataFrame:
-        """The rows of `coverage_table`, with the reasons of now."""
-        return frame_of(self.reasons or self.stored, "coverage")
+        """The rows of `coverage_table`, with the reasons of now; for those outside without what tells of hidden units."""
+        told = frame_of(self.reasons or self.stored, "coverage")
+        return told if self.inside else open_coverage(told, self.response(), self.whole)
 
     def response(self, unit: str | None = None) -> pl.DataFrame:
         """What was answered for the rated year, as far as the reader may see, of all units or one; see `Surveyed`."""

@@ -105,7 +105,7 @@ class Gathered:
 
     def sources(self, workspace: Workspace) -> tuple[Source, ...]:
         """What the values rest on."""
-        return _sources(workspace, self.reading, self.cells, self.survey)
+        return _sources(workspace, self.reading, self.cells, self.survey, basis=self.basis)
 
     def panel(self, workspace: Workspace) -> Panel:
         """What can be rated.
@@ -127,7 +127,7 @@ class Gathered:
         absent = [pl.lit(None, pl.Float64).alias(code) for code in sorted(wanted - set(frame.columns))]
         frame = frame.with_columns(absent).sort("year", "unit").select("unit", "year", *sorted(wanted))
         run = self.reading.run if self.reading else None
-        sources = _sources(workspace, self.reading, used, self.survey)
+        sources = _sources(workspace, self.reading, used, self.survey, basis=self.basis)
         return Panel(
             self.framework, rated, frame, used, self.coverage, units, self.basis, year, run, self.remarks, sources,
             self.survey,
@@ -209,8 +209,9 @@ def gather(
     cells, year = table_cells(there, year, run, asked)
     more, told = _atlas_cells(reading, framework, cells, units, year)
     survey = _survey_cells(workspace, framework, cells, _belongs(reading, units, regions), year)
-    own = survey.cells["code"].unique().implode()  # one place only, for all years
-    whole = pl.concat([cells.filter(~pl.col("code").is_in(own)), more, survey.cells])
+    own = survey.cells.filter(pl.col("year") == year)["code"].unique().implode()  # one place only, for all years
+    asked_of = ~pl.col("code").is_in(cells["code"].unique().implode()) | pl.col("code").is_in(own)
+    whole = pl.concat([cells.filter(~pl.col("code").is_in(own)), more, survey.cells.filter(asked_of)])
     rated, coverage = _covered(framework, whole, told, year, survey, loaded=rows is not None)
     return Gathered(framework, rated, whole, coverage, units, basis, year, reading, tuple(remarks), survey)
 
@@ -386,7 +387,9 @@ def _covered(
     return framework.replaced(indicators=tuple(good)).only(columns), coverage
 
 
-def _sources(workspace: Workspace, reading: Reading | None, used: pl.DataFrame, survey: Surveyed) -> tuple[Source, ...]:
+def _sources(
+    workspace: Workspace, reading: Reading | None, used: pl.DataFrame, survey: Surveyed, *, basis: Basis
+) -> tuple[Source, ...]:
     """What the values of the frame rest on."""
     found = []
     if (used["origin"] == "table").any():
@@ -402,5 +405,7 @@ def _sources(workspace: Workspace, reading: Reading | None, used: pl.DataFrame, 
     if asked:
         if not atlas and reading is not None:
             found.append(reading.sources()["run"])  # whose members were asked
+        if basis == "table" and workspace.history("organisations"):
+            found.append(workspace.snapshot("organisations").input)  # which says where those that were asked are
         found += survey.sources(asked)
     return tuple(found)

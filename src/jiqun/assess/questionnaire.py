@@ -90,4 +90,4 @@ def _made(one: Indicator) -> Question:
     if one.aggregate != "sum":
         unit = unit.removesuffix("/家").removesuffix("/firm")
     measure, _ = UNITS.get(plain(unit), ("", 1.0))
-    return Question(code=code, zh=one.zh, en=one.en, type=_TYPES.get(measure, "number"), unit=unit[:20])
+    return Question(code=code, zh=one.zh, en=one.en, type=_TYPES.get(measure, "number"), unit=unit)

@@ -12,6 +12,7 @@ import polars as pl
 
 from jiqun.assess.framework import Framework
 from jiqun.assess.index_document import Heads, built_table, source_text, worded
+from jiqun.assess.survey_values import how
 from jiqun.core.document import Table, Text
 
 STATES: Mapping[str, Text] = {
@@ -47,6 +48,27 @@ def response_rows(response: pl.DataFrame, year: int, *, inside: bool) -> pl.Data
     """Rows of `Surveyed.response` for a year that a reader may see; not `inside`: of units with a value alone."""
     rows = response.filter(pl.col("year") == year)
     return rows if inside else rows.filter(pl.col("state") == "shown")
+
+
+def open_coverage(coverage: pl.DataFrame, response: pl.DataFrame, framework: Framework) -> pl.DataFrame:
+    """Coverage for everybody: of survey indicators with the answers of the units that have a value, and how it is asked.
+
+    `response`: of those units alone. What all units sum up to, and how many have too few answers, would tell of the others.
+    """
+    if "asked" not in coverage.columns:  # stored before surveys were aggregated
+        return coverage
+    counts = response.group_by("code").agg(pl.col("answered", "asked").sum())
+    words = {one.code: how(one) for one in framework.indicators if one.question is not None}
+    told = pl.DataFrame(
+        [(code, text.zh, text.en) for code, text in words.items()], schema=["code", "how_zh", "how_en"], orient="row",
+        schema_overrides=dict.fromkeys(("code", "how_zh", "how_en"), pl.String),
+    )  # fmt: skip
+    open_ = coverage.drop("answered", "asked").join(counts, on="code", how="left", maintain_order="left")
+    open_ = open_.join(told, on="code", how="left", maintain_order="left")
+    closed = coverage["asked"].is_not_null()
+    return open_.with_columns(
+        zh=pl.when(closed).then("how_zh").otherwise("zh"), en=pl.when(closed).then("how_en").otherwise("en")
+    ).select(coverage.columns)
 
 
 def response_table(

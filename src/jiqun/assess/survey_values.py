@@ -258,10 +258,9 @@ def _estimated(one: Indicator, group: Sequence[Round], read: _Reader, belongs: p
         rows = answers_to(read(found), question, option=one.option, weigh_by=one.weigh_by)
         order = (found.closes_on.isoformat(), found.created_at.isoformat(), found.id)
         parts.append(rows.with_columns(x=pl.col("x") * factor, order=pl.lit(" ".join(order))))
-    whole = pl.concat(parts)
-    if len(parts) > 1:
-        ranked = whole.sort(pl.col("answer") == "value", "order", descending=True)
-        whole = ranked.unique("organisation", keep="first", maintain_order=True)
+    # of two rounds, or of two firms of a roster that are one since
+    ranked = pl.concat(parts).sort(pl.col("answer") == "value", "order", descending=True, maintain_order=True)
+    whole = ranked.unique("organisation", keep="first", maintain_order=True)
     return estimates(
         whole, belongs, one.aggregate or "mean", least=one.least or LEAST_ANSWERS, least_rate=one.least_rate or 0.0
     )
@@ -287,8 +286,11 @@ def _told(one: Indicator, match: Matched, response: Sequence[pl.DataFrame], year
     now = [frame for frame in response if frame.height and frame["code"][0] == one.code and frame["year"][0] == year]
     if now:
         return _made(one, now[0], [each for each in match.usable if each.year == year])
-    if match.misfits:
-        _, first = match.misfits[0]
+    misfits = [each for each in match.misfits if each[0].year == year] or [
+        each for each in match.misfits if not any(one.year == year for one in match.waiting)
+    ]
+    if misfits:
+        _, first = misfits[0]
         return Text(first.render("zh").partition("\n")[0], first.render("en").partition("\n")[0])
     waiting = [each for each in match.waiting if each.year == year] or list(match.waiting)
     if waiting:
@@ -302,9 +304,9 @@ def _told(one: Indicator, match: Matched, response: Sequence[pl.DataFrame], year
 
 
 def _open(found: Round) -> Text:
+    if found.state == "draft":  # whose title is not for everybody yet
+        return Text("问它的轮次还是草稿，没有开放。", "The round that asks it is a draft: it is not open yet.")
     name = _named(found)
-    if found.state == "draft":
-        return Text(f"轮次“{name.zh}”还是草稿，没有开放。", f"The round “{name.en}” is a draft: it is not open yet.")
     day = found.closes_on.isoformat()
     return Text(f"轮次“{name.zh}”尚未截止({day})。", f"The round “{name.en}” is not closed yet ({day}).")
 

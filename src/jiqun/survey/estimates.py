@@ -12,7 +12,7 @@ Everyone of the unit that is on the roster is asked, so that what makes these un
 those of a simple random sample of n out of N without replacement: they hold if those that did not answer are in no way
 special, which no formula can tell. They say nothing of members that were not asked.
 
-A value is not made of fewer than three answers, nor where one firm's share could be told from it: where what is left of
+A value is not made of fewer than five answers (of three, mean and standard error would give one firm the numbers of both others), nor where one firm's share could be told from it: where what is left of
 Σ |wᵢ xᵢ| without its two largest is less than a tenth of the largest (the p % rule, p = 10; not of shares and medians).
 
 Sources: Cochran (1977), Sampling Techniques, 3rd ed., §§ 2.5–2.8, 3.2, 6.3 (ratio), 13 (nonresponse); Horvitz & Thompson
@@ -30,8 +30,9 @@ from jiqun.core.errors import MeasureInputError
 
 Aggregate = Literal["mean", "weighted_mean", "median", "sum", "share"]
 """How answers become one number."""
-LEAST_ANSWERS = 3
-"""Answers below which nothing is told of a unit, so that no firm can take its own off and see another's."""
+LEAST_ANSWERS = 5
+"""Answers below which nothing is told of a unit. A firm that takes its own off has a mean, a spread and perhaps a median of the
+others: of three answers that would be all of them."""
 REMAINDER = 0.1
 """p of the p % rule."""
 ANSWERS = ("value", "dont_know", "blank", "declined", "not_applicable", "silent")
@@ -79,11 +80,11 @@ def estimates(
 
     Examples
     --------
-    >>> told = pl.DataFrame({"organisation": ["a", "b", "c", "d"], "answer": ["value"] * 3 + ["silent"],
-    ...     "x": [1.0, 0.0, 1.0, None], "w": [1.0] * 4})
-    >>> inside = pl.DataFrame({"unit": ["u"] * 4, "organisation": ["a", "b", "c", "d"]})
+    >>> told = pl.DataFrame({"organisation": list("abcdef"), "answer": ["value"] * 5 + ["silent"],
+    ...     "x": [1.0, 0.0, 1.0, 0.0, 1.0, None], "w": [1.0] * 6})
+    >>> inside = pl.DataFrame({"unit": ["u"] * 6, "organisation": list("abcdef")})
     >>> estimates(told, inside, "share").select("asked", "answered", pl.col("value", "se").round(4)).row(0)
-    (4, 3, 0.6667, 0.1667)
+    (6, 5, 0.6, 0.1)
     """
     _check(answers)
     weighted = aggregate == "weighted_mean"

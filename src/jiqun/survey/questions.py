@@ -71,7 +71,7 @@ class Question(Model):
     zh: Annotated[str, Field(min_length=1, max_length=300)]
     en: Annotated[str, Field(min_length=1, max_length=300)]
     type: Type
-    unit: Annotated[str, Field(max_length=20)] = ""
+    unit: Annotated[str, Field(max_length=60)] = ""
     required: bool = False
     check: Annotated[str, Field(max_length=300)] = ""
     help_zh: Words = ""
