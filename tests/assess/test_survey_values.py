@@ -20,6 +20,7 @@ from jiqun.assess.index_now import outdated, reasons_of
 from jiqun.assess.own_frameworks import save
 from jiqun.assess.panel import gather, panel
 from jiqun.assess.questionnaire import questionnaire
+from jiqun.assess.survey_document import open_coverage
 from jiqun.assess.survey_values import conversion, declared, surveyed
 from jiqun.atlas import desk as atlas
 from jiqun.atlas.reading import Which, find_run
@@ -509,3 +510,57 @@ def test_options_beside_yes_count(workspace):
     told = parse_framework(framework(asks("cloud", "share", "share", option="no")))
     row = gather(workspace, told).survey.response.filter(unit=cities["Boulder"]).row(0, named=True)
     assert (row["value"], row["answered"], row["dont_know"], row["se"]) == (1.0, 5, 3, 0.0)
+
+
+def test_an_index_by_region_rests_on_the_register(workspace):
+    """Firms that moved to another region since are counted there, and the index of before is told to be old."""
+    who = workspace.scan("organisations").select("id").collect()["id"].sort().to_list()[:14]
+    told = framework(asks("hours", "mean", "学时"))
+
+    def load(day: str, north: list[str]) -> None:
+        rows = workspace.scan("organisations").collect()
+        rows = rows.with_columns(
+            region=pl.when(pl.col("id").is_in(north)).then(pl.lit("North")).otherwise(pl.lit("South"))
+        )
+        with workspace.new_snapshot("organisations", as_of=day, source="made up for a test") as writer:
+            writer.write(rows)
+
+    load("2024-01-01", who[:7])
+    closed(workspace, {one: {"hours": float(at)} for at, one in enumerate(who)}, who)
+    before = gather(workspace, parse_framework(told), basis="table")
+    load("2024-02-01", who[7:])
+    after = gather(workspace, parse_framework(told), basis="table")
+    north = [dict(one.cells.select("unit", "value").iter_rows())["North"] for one in (before, after)]
+    assert north == [3.0, 10.0]
+    (source,) = [one for one in after.sources(workspace) if one.name == "organisations"]
+    assert source.as_of == "2024-02-01"
+
+
+def test_an_older_round_leaves_newer_values_of_the_table(workspace):
+    inside, cities = members(workspace)
+    everyone = [one for each in inside.values() for one in each]
+    closed(workspace, {one: {"hours": 3.0} for one in everyone}, year=2020)
+    rows = pl.DataFrame(
+        {"id": [f"i{k}" for k in range(4)], "unit": list(cities.values()), "indicator": "hours", "year": 2022, "value": 50.0,
+         "measure": "学时"}
+    )  # fmt: skip
+    with workspace.new_snapshot("indicators", as_of="2023-12-31", source="made up for a test") as writer:
+        writer.write(rows)
+    told = parse_framework(framework(asks("hours", "mean", "学时")))
+    cells = gather(workspace, told, year=2022).cells
+    assert set(cells.filter(code="hours")["year"]) == {2022}
+
+
+def test_outside_hidden_units_have_no_counts():
+    told = pl.DataFrame(
+        {
+            "code": ["hours", "x"],
+            "answered": [42, None],
+            "asked": [60, None],
+            "zh": ["藏", "缺"],
+            "en": ["hidden", "missing"],
+        }
+    )
+    shown = pl.DataFrame({"code": ["hours"], "unit": ["c0001"], "answered": [40], "asked": [44]})
+    rows = open_coverage(told, shown, HOURS).select("answered", "asked", "en").rows()
+    assert rows == [(40, 44, "question hours, mean"), (None, None, "missing")]

@@ -308,7 +308,10 @@ def scores_of(workspace: Workspace, name: str) -> pl.DataFrame | None:
     scores = frame_of(stored, "scores") if stored else pl.DataFrame()
     if not {"unit", "score", "low", "high"} <= set(scores.columns):
         return None
-    read = read_rows("frontier", scores.select("unit", "score", "low", "high"), name=name)
+    try:
+        read = read_rows("frontier", scores.select("unit", "score", "low", "high"), name=name)
+    except InputError:  # more units than a table may have
+        return None
     return None if read.wrong else read.frame
 
 

@@ -216,10 +216,12 @@ class _Judge:
         self.rows: list[tuple[Any, ...]] = []
         self.wrong: list[Wrong] = []
         self.untagged = 0
+        self._read = 0
 
     def see(self, batch: Batch) -> None:
         """Take the rows of a batch that can be taken."""
-        if len(self._seen) + batch.cells.height > MOST_ROWS:
+        self._read += batch.cells.height + batch.refused.height
+        if self._read > MOST_ROWS:
             told = {"zh": f"超过 {MOST_ROWS:,} 行", "en": f"more than {MOST_ROWS:,} rows"}
             most = {"zh": f"{MOST_ROWS:,} 行", "en": f"{MOST_ROWS:,} rows"}
             raise InputError("JQ-ASSESS-144", file=self._file, size=told, most=most)

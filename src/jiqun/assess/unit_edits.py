@@ -183,6 +183,8 @@ def edit_unit(actor: Actor, workspace: Workspace, request: UnitEdit, *, key: str
     said = _loaded(workspace, row["id"]) or row
 
     def queue(tx: Transaction) -> JSON:
+        if _waits(tx, row["id"]) or _seen(_unit(workspace, row["id"])) != request.seen:
+            raise UsageError("JQ-ASSESS-130", value=row["path"])
         changed = {name: value for name, value in new.items() if row[name] != value}
         _withdraw(tx, row["id"], list(changed), actor.id)
         made = [
@@ -195,10 +197,7 @@ def edit_unit(actor: Actor, workspace: Workspace, request: UnitEdit, *, key: str
         ]  # fmt: skip
         if made:
             tx.execute(sa.insert(operational("unit_edits")).values(made))
-        payload: dict[str, JSON] = {
-            "unit": row["id"], "seen": request.seen, "record": record.model_dump(mode="json"), "account": actor.id,
-            "at": tx.now.isoformat(),
-        }  # fmt: skip
+        payload: dict[str, JSON] = {"unit": row["id"], "account": actor.id, "at": tx.now.isoformat()}
         return {"job": tx.job(EDIT, payload, account=actor.id, organisation=actor.organisation, most_attempts=3)}
 
     asked = request.model_dump(mode="json")
@@ -230,12 +229,19 @@ def take_back_unit(actor: Actor, workspace: Workspace, request: TakeBackRequest,
         count = _withdraw(tx, row["id"], list(request.attributes) or None, actor.id)
         if not count:
             return {"job": None}
-        payload: dict[str, JSON] = {"account": actor.id, "at": tx.now.isoformat()}
+        payload: dict[str, JSON] = {"unit": row["id"], "account": actor.id, "at": tx.now.isoformat()}
         return {"job": tx.job(LAY, payload, account=actor.id, organisation=actor.organisation, most_attempts=3)}
 
     asked = request.model_dump(mode="json")
     answer: Any = workspace.database.command(actor, key, BACK, back, request=asked, subject=row["id"])
     return EditAnswer(job=answer["job"])
+
+
+def _waits(tx: Transaction, unit_id: str) -> bool:
+    """Whether a job has still to lay an edit of a unit: what is seen of it is not what stands."""
+    jobs = operational("jobs")
+    waiting = sa.select(jobs.c.payload).where(jobs.c.kind.in_([EDIT, LAY]), jobs.c.state.in_(["queued", "running"]))
+    return any(one.get("unit", unit_id) == unit_id for one in tx.execute(waiting).scalars())
 
 
 def _withdraw(tx: Transaction, unit_id: str, attributes: list[str] | None, account: str) -> int:
@@ -293,24 +299,31 @@ def _values(workspace: Workspace) -> dict[str, dict[str, str | None]]:
     return found
 
 
-def lay(workspace: Workspace, *, account: str = "", at: str = "") -> str | None:
+def lay(workspace: Workspace, *, unit: str | None = None, account: str = "", at: str = "") -> str | None:
     """Lay what people have edited over the carriers as loaded 重新套用修改; the snapshot, None where nothing changes.
 
-    What was taken back is again as loaded. Done again it changes nothing.
+    Of one unit or all. What was taken back is again as loaded, and so is a unit of which edits and the load contradict each
+    other: its page tells of both. A row without a day of record bears that of its table. Done again it changes nothing.
     """
     if not workspace.has_database or not workspace.history(desk.TABLE):
         return None
     with workspace.writing():
-        values = _values(workspace)
+        values = {one: standing for one, standing in _values(workspace).items() if unit in {None, one}}
         if not values:
             return None
+        base, now = _base(workspace), workspace.snapshot(desk.TABLE)
+        loaded = next(one.as_of for one in workspace.history(desk.TABLE) if one.id == base)
         current = workspace.scan(desk.TABLE).filter(pl.col("id").is_in(list(values))).collect()
-        below = workspace.scan(desk.TABLE, _base(workspace)).filter(pl.col("id").is_in(list(values))).collect()
-        said = {row["id"]: row for row in below.to_dicts()}
+        below = workspace.scan(desk.TABLE, base).filter(pl.col("id").is_in(list(values))).collect()
+        said = {row["id"]: row | {"as_of": row.get("as_of") or loaded} for row in below.to_dicts()}
         new: dict[str, dict[str, Any]] = {}
         edits: list[dict[str, Any]] = []
         for row in current.to_dicts():
+            row["as_of"] = row.get("as_of") or now.as_of
             wanted = _typed(values[row["id"]], said.get(row["id"], row))
+            if values[row["id"]] and _contradiction(Record.model_construct(**{name: wanted[name] for name in FIELDS})):
+                wanted = _typed({}, said.get(row["id"], row))
+            wanted["as_of"] = wanted["as_of"] or loaded
             changed = {name: value for name, value in wanted.items() if row.get(name) != value}
             if changed:
                 new[row["id"]] = changed
@@ -329,7 +342,9 @@ def _typed(standing: Mapping[str, str | None], said: Mapping[str, Any]) -> dict[
 def _lay(workspace: Workspace, job: Job, report: Report) -> JSON:
     payload: Any = job.payload
     del report  # a moment's work
-    return {"snapshot": lay(workspace, account=payload.get("account", ""), at=payload.get("at", ""))}
+    return {
+        "snapshot": lay(workspace, **{name: payload[name] for name in ("unit", "account", "at") if name in payload})
+    }
 
 
 def texts(record: Record) -> dict[str, str]:
@@ -420,26 +435,6 @@ def after(row: Mapping[str, Any], record: Record) -> dict[str, Any]:
     return new
 
 
-def _apply(workspace: Workspace, job: Job, report: Report) -> JSON:
-    """The job: the carriers with one row changed. Done again it changes nothing."""
-    payload: Any = job.payload
-    del report  # a moment's work
-    with workspace.writing():
-        row = _unit(workspace, payload["unit"])
-        new = after(row, Record.model_validate(payload["record"]))
-        changes = [
-            {"attribute": name, "before": _text(row[name]), "after": _text(value)}
-            for name, value in new.items()
-            if row[name] != value
-        ]
-        if not changes:
-            return {"snapshot": None}
-        if _seen(row) != payload["seen"]:
-            raise UsageError("JQ-ASSESS-130", value=row["path"])
-        edit = {"unit": row["id"], "account": payload["account"], "at": payload["at"], "changes": changes}
-        return {"snapshot": _written(workspace, {row["id"]: new}, [edit])}
-
-
 def _written(workspace: Workspace, new: Mapping[str, Mapping[str, Any]], edits: Sequence[Mapping[str, Any]]) -> str:
     """The snapshot with rows changed. It speaks of the day of the edits; other rows keep the day that they had."""
     current = workspace.snapshot(desk.TABLE)
@@ -464,4 +459,4 @@ def _written(workspace: Workspace, new: Mapping[str, Mapping[str, Any]], edits: 
     return writer.snapshot.id
 
 
-HANDLERS: dict[str, Handler] = {EDIT: _apply, LAY: _lay}
+HANDLERS: dict[str, Handler] = {EDIT: _lay, LAY: _lay}

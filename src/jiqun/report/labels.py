@@ -33,7 +33,7 @@ class Box:
         return width * height if width > 0 and height > 0 else 0.0
 
     def touches(self, other: Box) -> bool:
-        """Whether it shares area with another box."""
+        """Whether it lies over another box; to meet at an edge is not to touch."""
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )

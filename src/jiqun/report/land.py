@@ -53,14 +53,15 @@ def within(scale: Scale, box: Box) -> tuple[BaseGeometry, ...]:
     tree = _tree(scale)
     west, south, east, north = box
     wider = west - _MARGIN, south - _MARGIN, east + _MARGIN, north + _MARGIN
-    near: list[BaseGeometry] = []
+    pieces: list[BaseGeometry] = []
     for turn in TURNS:  # a continent has 10,000 corners, of which a map shows a few
         found = tree.geometries[np.sort(tree.query(_box(box, turn)))]
-        near += shapely.make_valid(shapely.clip_by_rect(found, *_box(wider, turn).bounds)).tolist()
-    return cut(near, box)
+        near = shapely.make_valid(shapely.clip_by_rect(found, *_box(wider, turn).bounds))
+        pieces += cut(near.tolist(), box, (turn,))
+    return tuple(pieces)
 
 
-def cut(shapes: Sequence[BaseGeometry], box: Box) -> tuple[BaseGeometry, ...]:
+def cut(shapes: Sequence[BaseGeometry], box: Box, turns: Sequence[float] = TURNS) -> tuple[BaseGeometry, ...]:
     """Polygons turned by whole circles into the box and cut at its edges.
 
     Examples
@@ -69,7 +70,7 @@ def cut(shapes: Sequence[BaseGeometry], box: Box) -> tuple[BaseGeometry, ...]:
     [(350.0, 0.0, 360.0, 5.0), (0.0, 0.0, 10.0, 5.0)]
     """
     pieces: list[BaseGeometry] = []
-    for turn in TURNS:
+    for turn in turns:
         kept = shapely.get_parts(shapely.intersection(np.array(shapes, dtype=object), _box(box, turn)))
         kept = kept[(shapely.get_type_id(kept) == _POLYGON) & ~shapely.is_empty(kept)]
         pieces += shapely.transform(kept, lambda points, turn=turn: np.subtract(points, (turn, 0.0))).tolist()

@@ -65,6 +65,7 @@ class Form:
         self._body = body
         self._head: dict[bytes, bytes] = {}
         self._field, self._is_file = "", False
+        self._parts = 0
         self._name, self._header, self._value = bytearray(), bytearray(), bytearray()
         self._waiting: deque[bytes] = deque()
         self._ended = False
@@ -102,7 +103,8 @@ class Form:
         return True
 
     def _part(self) -> None:
-        if self.filename is not None or len(self.fields) >= _MOST_FIELDS:
+        self._parts += 1
+        if self.filename is not None or self._parts > _MOST_FIELDS + 1:
             raise InputError("JQ-IMPORT-023")
         self._head, self._value = {}, bytearray()
 

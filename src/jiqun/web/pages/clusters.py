@@ -20,7 +20,6 @@ from jiqun.atlas.network_desk import KIND as NETWORK
 from jiqun.atlas.reading import Run, Which, current_links, find_run, searched, sees_all
 from jiqun.atlas.subject import subject_of
 from jiqun.core.document import Document, Text
-from jiqun.core.errors import JiqunError
 from jiqun.core.sheets import neutralise
 from jiqun.report.fragment import fragment
 from jiqun.report.markup import LANGUAGES
@@ -45,7 +44,7 @@ Key = Annotated[str, Form(min_length=8, max_length=200)]
 
 def prepare(workspace: Workspace) -> None:
     """Read and draw once what every page of a cluster rests on: templates, coastlines, the tables of the run."""
-    with suppress(JiqunError):
+    with suppress(Exception):  # a run that cannot be read is told on its own page, and the console starts
         run = find_run(workspace, Which())
         document = cluster_document(workspace, run.result, str(run.clusters["cluster_id"].first()), linked=True)
         for language in LANGUAGES:
